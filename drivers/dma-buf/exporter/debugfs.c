@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/debug/dma_buf_exporter/buffers: every live buffer, one a line.
+ * A test that leaves a line behind has leaked.
+ */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+
+#include "internal.h"
+
+/* Taken inside dma_resv, which is only tried inside it. */
+static DEFINE_MUTEX(live_mutex);
+static LIST_HEAD(live_buffers);
+static struct dentry *debugfs_dir;
+
+void exporter_live_add(struct dma_buf_exporter *exporter)
+{
+	guard(mutex)(&live_mutex);
+	list_add_tail(&exporter->live, &live_buffers);
+}
+
+void exporter_live_del(struct dma_buf_exporter *exporter)
+{
+	guard(mutex)(&live_mutex);
+	list_del(&exporter->live);
+}
+
+void exporter_live_prime(void)
+{
+	guard(mutex)(&live_mutex);
+}
+
+static const char *placement(const struct dma_buf_backing *backing)
+{
+	if (!backing)
+		return "none";
+	if (backing->io)
+		return "io";
+	return backing->paged ? "pages" : "unpaged";
+}
+
+static const char *caching(const struct dma_buf_backing *backing)
+{
+	static const char * const names[] = {
+		[DMA_BUF_CACHED] = "wb",
+		[DMA_BUF_WRITECOMBINE] = "wc",
+		[DMA_BUF_UNCACHED] = "uc",
+	};
+
+	return backing ? names[backing->caching] : "-";
+}
+
+static int buffers_show(struct seq_file *m, void *unused)
+{
+	struct dma_buf_exporter *exporter;
+
+	guard(mutex)(&live_mutex);
+
+	seq_puts(m, "exporter ino size mode placement caching extents vmas attachments pins vmaps pmd_faults pte_faults ptes\n");
+	list_for_each_entry(exporter, &live_buffers, live) {
+		const struct dma_buf_exporter_stats *stats = &exporter->stats;
+		const struct dma_buf_backing *backing;
+		const struct dma_buf *dmabuf;
+
+		if (!dma_resv_trylock(exporter->resv)) {
+			seq_printf(m, "%s %llu %llu busy\n", exporter->ops->name,
+				   exporter->id, exporter->size);
+			continue;
+		}
+		backing = exporter->backing;
+		dmabuf = exporter->dmabuf;
+		seq_printf(m, "%s %llu %llu %s %s %s %u %d %u %u %u %llu %llu %llu\n",
+			   exporter->ops->name, exporter->id, exporter->size,
+			   !dmabuf ? "-" : exporter->readonly ? "ro" : "rw",
+			   placement(backing), caching(backing),
+			   backing ? backing->nr_extents : 0,
+			   atomic_read(&exporter->nr_vmas), exporter->nr_attachments,
+			   exporter->nr_pins, dmabuf ? dmabuf->vmapping_counter : 0,
+			   stats->faults_pmd, stats->faults_pte, stats->ptes);
+		dma_resv_unlock(exporter->resv);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(buffers);
+
+void exporter_debugfs_init(void)
+{
+	debugfs_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file("buffers", 0400, debugfs_dir, NULL, &buffers_fops);
+}
+
+void exporter_debugfs_exit(void)
+{
+	debugfs_remove_recursive(debugfs_dir);
+}

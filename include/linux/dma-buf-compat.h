@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels the exporter and importer libraries support
+ * (6.12 and 7.x), in one place. Code elsewhere never asks for a version.
+ */
+#ifndef _LINUX_DMA_BUF_COMPAT_H
+#define _LINUX_DMA_BUF_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#endif
+
+/* 6.13: symbol namespaces became string literals. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define DMA_BUF_IMPORT_NS(ns)	MODULE_IMPORT_NS(#ns)
+#else
+#define DMA_BUF_IMPORT_NS(ns)	MODULE_IMPORT_NS(ns)
+#endif
+
+/* 6.17: pfn_t is gone. */
+static inline vm_fault_t dma_buf_insert_pfn_pmd(struct vm_fault *vmf,
+						unsigned long pfn, bool write)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#else
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
+#endif
+}
+
+/* 7.0: the importers' callback says what it does. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define DMA_BUF_COMPAT_INVALIDATE(fn)	.invalidate_mappings = (fn)
+#else
+#define DMA_BUF_COMPAT_INVALIDATE(fn)	.move_notify = (fn)
+#endif
+
+/* 7.2: modules may add heaps, and the core has the switch for accounting. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define DMA_BUF_COMPAT_HEAP_ADD	1
+#else
+#define DMA_BUF_COMPAT_HEAP_ADD	0
+#endif
+
+#endif
