@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/exporter_test: an exporter with memory of every kind and an importer
+ * that does one step at a time, both driven from user space. A test aid, not an
+ * ABI.
+ */
+#ifndef _EXPORTER_TEST_H
+#define _EXPORTER_TEST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+enum et_kind {
+	ET_PAGES,	/* system memory */
+	ET_UNPAGED,	/* memory behind what "mem=" told the kernel */
+	ET_IO,		/* BAR 2 of an ivshmem device */
+};
+
+enum et_flags {
+	ET_LAZY = 1,		/* memory on first use */
+	ET_FAIL_POPULATE = 2,	/* ET_LAZY whose memory never comes: ENOMEM */
+	ET_NO_EXPORT = 4,	/* no dma-buf, only the node */
+};
+
+/**
+ * struct et_alloc - make a buffer
+ * @size: in: bytes
+ * @kind: in: an enum et_kind
+ * @caching: in: an enum dma_buf_caching
+ * @chunk: in: pages of an extent; 0 for as few extents as there can be
+ * @flags: in: enum et_flags
+ * @fd_flags: in: O_RDWR or O_RDONLY, O_CLOEXEC
+ * @fd: out: the dma-buf
+ * @id: out: the buffer, for the calls below
+ * @pad: 0
+ * @node_offset: out: where this node maps the buffer
+ */
+struct et_alloc {
+	__u64 size;
+	__u32 kind;
+	__u32 caching;
+	__u32 chunk;
+	__u32 flags;
+	__u32 fd_flags;
+	__s32 fd;
+	__u32 id;
+	__u32 pad;
+	__u64 node_offset;
+};
+
+/**
+ * struct et_import - attach to a dma-buf and map it
+ * @fd: in: the dma-buf
+ * @dynamic: in: 1 for a dynamic importer, 2 for one that allows peer to peer
+ * @dir: in: an enum dma_data_direction
+ * @pin: in: dynamic: pin before mapping
+ * @id: out: the mapping, for the calls below
+ * @nents: out: entries of the sg_table
+ * @pages: out: entries that show a struct page
+ * @pad: 0
+ * @len: out: sum of the DMA lengths
+ */
+struct et_import {
+	__s32 fd;
+	__u32 dynamic;
+	__u32 dir;
+	__u32 pin;
+	__u32 id;
+	__u32 nents;
+	__u32 pages;
+	__u32 pad;
+	__u64 len;
+};
+
+/**
+ * struct et_copy - move bytes between user space and a buffer
+ * @id: in: ET_DMA: a mapping of ET_IMPORT, by its DMA addresses
+ * @fd: in: ET_VMAP: a dma-buf, by dma_buf_vmap()
+ * @write: in: 1 to write the buffer
+ * @iomem: out: ET_VMAP: the mapping is I/O memory
+ * @offset: in: where in the buffer
+ * @len: in: bytes, at most a page
+ * @user: in: user address
+ */
+struct et_copy {
+	__u32 id;
+	__s32 fd;
+	__u32 write;
+	__u32 iomem;
+	__u64 offset;
+	__u64 len;
+	__u64 user;
+};
+
+/**
+ * struct et_stats - calls of the driver's operations, all buffers
+ * @populates: ops->populate
+ * @frees: ops->free_backing
+ * @begins: ops->begin_cpu_access
+ * @ends: ops->end_cpu_access
+ */
+struct et_stats {
+	__u64 populates;
+	__u64 frees;
+	__u64 begins;
+	__u64 ends;
+};
+
+#define ET_ALLOC	_IOWR('E', 0, struct et_alloc)
+#define ET_FREE		_IO('E', 1)	/* drop the node's hold on buffer id */
+#define ET_EXPORT	_IO('E', 2)	/* export buffer id again: its fd */
+#define ET_IMPORT	_IOWR('E', 3, struct et_import)
+#define ET_UNIMPORT	_IO('E', 4)	/* unmap and detach mapping id */
+#define ET_DMA		_IOW('E', 5, struct et_copy)
+#define ET_VMAP		_IOWR('E', 6, struct et_copy)
+#define ET_STATS	_IOR('E', 7, struct et_stats)
+#define ET_HOLD		_IO('E', 8)	/* hold dma_resv of fd until ET_RELEASE */
+#define ET_RELEASE	_IO('E', 9)
+#define ET_FENCE	_IO('E', 10)	/* a KERNEL fence on fd until ET_SIGNAL */
+#define ET_SIGNAL	_IO('E', 11)
+#define ET_WRITE_FENCE	_IO('E', 13)	/* as ET_FENCE, with usage WRITE */
+#define ET_NODE_OF	_IO('E', 12)	/* offset 0 of this file maps the dma-buf fd */
+
+#endif

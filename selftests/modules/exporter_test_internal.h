@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _EXPORTER_TEST_INTERNAL_H
+#define _EXPORTER_TEST_INTERNAL_H
+
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/types.h>
+
+#include "exporter_test.h"
+
+/* Each buffer has its own 1 GiB window of the node, in pages, from 1 on. */
+#define ET_NODE_WINDOW	(SZ_1G >> PAGE_SHIFT)
+
+struct device;
+struct file;
+struct vm_area_struct;
+
+/* exporter_test_memory.c */
+struct dma_buf_backing *et_memory_get(const struct et_alloc *how);
+void et_memory_put(struct dma_buf_backing *backing);
+void et_memory_exit(void);
+
+/* exporter_test_exporter.c */
+int et_buffer_alloc(struct et_alloc *how);
+int et_buffer_free(u32 id);
+int et_buffer_export(u32 id);
+int et_buffer_mmap(struct vm_area_struct *vma);
+void et_buffer_stats(struct et_stats *stats);
+void et_buffer_exit(void);
+
+/* exporter_test_importer.c */
+int et_import(struct et_import *import, struct device *dev);
+int et_unimport(u32 id);
+int et_dma(const struct et_copy *copy);
+int et_vmap(struct et_copy *copy);
+void et_import_exit(void);
+
+/* exporter_test_sync.c */
+int et_hold(int fd);
+int et_release(void);
+int et_fence(int fd, enum dma_resv_usage usage);
+int et_signal(void);
+void et_sync_exit(void);
+
+#endif

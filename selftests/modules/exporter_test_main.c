@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The node of the test exporter. */
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/uaccess.h>
+
+#include <linux/dma-buf-compat.h>
+
+#include "exporter_test_internal.h"
+
+static struct platform_device *et_pdev;
+
+/* As an importer's node does: the file is open for writing, the buffer may not. */
+static int et_node_of(struct file *file, int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	if (cmpxchg(&file->private_data, NULL, dmabuf)) {
+		dma_buf_put(dmabuf);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
+		   void *data)
+{
+	switch (cmd) {
+	case ET_ALLOC:
+		return et_buffer_alloc(data);
+	case ET_FREE:
+		return et_buffer_free(arg);
+	case ET_EXPORT:
+		return et_buffer_export(arg);
+	case ET_IMPORT:
+		return et_import(data, &et_pdev->dev);
+	case ET_UNIMPORT:
+		return et_unimport(arg);
+	case ET_DMA:
+		return et_dma(data);
+	case ET_VMAP:
+		return et_vmap(data);
+	case ET_STATS:
+		et_buffer_stats(data);
+		return 0;
+	case ET_HOLD:
+		return et_hold(arg);
+	case ET_RELEASE:
+		return et_release();
+	case ET_FENCE:
+		return et_fence(arg, DMA_RESV_USAGE_KERNEL);
+	case ET_WRITE_FENCE:
+		return et_fence(arg, DMA_RESV_USAGE_WRITE);
+	case ET_SIGNAL:
+		return et_signal();
+	case ET_NODE_OF:
+		return et_node_of(file, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long et_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	union {
+		struct et_alloc alloc;
+		struct et_import import;
+		struct et_copy copy;
+		struct et_stats stats;
+	} data = {};
+	size_t size = _IOC_SIZE(cmd);
+	int ret;
+
+	if (size > sizeof(data))
+		return -ENOTTY;
+	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&data, (void __user *)arg, size))
+		return -EFAULT;
+	ret = et_call(file, cmd, arg, &data);
+	if (ret >= 0 && _IOC_DIR(cmd) & _IOC_READ &&
+	    copy_to_user((void __user *)arg, &data, size))
+		return -EFAULT;
+	return ret;
+}
+
+static int et_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (file->private_data && vma->vm_pgoff < ET_NODE_WINDOW)
+		return dma_buf_mmap(file->private_data, vma, vma->vm_pgoff);
+	return et_buffer_mmap(vma);
+}
+
+static int et_open(struct inode *inode, struct file *file)
+{
+	file->private_data = NULL;
+	return 0;
+}
+
+static int et_close(struct inode *inode, struct file *file)
+{
+	if (file->private_data)
+		dma_buf_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations et_fops = {
+	.owner = THIS_MODULE,
+	.open = et_open,
+	.release = et_close,
+	.unlocked_ioctl = et_ioctl,
+	.mmap = et_mmap,
+};
+
+static struct miscdevice et_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "exporter_test",
+	.fops = &et_fops,
+	.mode = 0600,
+};
+
+static int __init et_init(void)
+{
+	int ret;
+
+	et_pdev = platform_device_register_simple("exporter_test", -1, NULL, 0);
+	if (IS_ERR(et_pdev))
+		return PTR_ERR(et_pdev);
+	dma_set_max_seg_size(&et_pdev->dev, UINT_MAX);
+	ret = dma_coerce_mask_and_coherent(&et_pdev->dev, DMA_BIT_MASK(64));
+	if (!ret)
+		ret = misc_register(&et_misc);
+	if (ret)
+		platform_device_unregister(et_pdev);
+	return ret;
+}
+module_init(et_init);
+
+static void __exit et_exit(void)
+{
+	misc_deregister(&et_misc);
+	et_sync_exit();
+	et_import_exit();
+	et_buffer_exit();
+	et_memory_exit();
+	platform_device_unregister(et_pdev);
+}
+module_exit(et_exit);
+
+MODULE_DESCRIPTION("Exporter and importer in single steps (test aid)");
+MODULE_LICENSE("GPL");
+DMA_BUF_IMPORT_NS(DMA_BUF);
