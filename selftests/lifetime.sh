@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # No module goes while something of it is in use: a file, a mapping, an
-# attachment, a fence. And it does go at once when the last of them went.
+# attachment, a fence, a fault. And it does go at once when the last of them went.
 
 dir=$(dirname -- "$0")
 tmp=$(mktemp -d) || exit 1
@@ -71,12 +71,13 @@ held() {
 }
 
 echo "TAP version 13"
-echo "1..10"
+echo "1..11"
 loaded exporter_test && rmmod exporter_test
 
 held exporter_test fd "exporter_test stays while a file is open"
 held exporter_test mapping "exporter_test stays while a mapping lives"
 held exporter_test node-mapping "exporter_test stays while its node is mapped"
+held exporter_test fault "exporter_test stays while a fault sleeps in what was its node's mapping"
 held exporter_test attachment "exporter_test stays while an importer is attached"
 held exporter_test fence "exporter_test stays while a sync_file has a pending fence"
 held exporter_test signalled-fence "exporter_test stays while a sync_file has a signalled fence"

@@ -5,6 +5,10 @@
  *
  * The nodes are closed meanwhile: an open node holds its module by itself.
  */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+
 #include <linux/dma-buf.h>
 
 #include "util.h"
@@ -147,6 +151,58 @@ static void hold_signalled_fence(void)
 	close(sync.fd);
 }
 
+static pid_t fault_tid;
+static sigjmp_buf fault_jump;
+
+static void on_segv(int sig)
+{
+	siglongjmp(fault_jump, 1);
+}
+
+/* NULL if the access failed. */
+static void *fault_thread(void *addr)
+{
+	if (sigsetjmp(fault_jump, 1))
+		return NULL;
+	__atomic_store_n(&fault_tid, gettid(), __ATOMIC_SEQ_CST);
+	poke(addr, 1);
+	return addr;
+}
+
+/* A fault that sleeps, when everything else of the buffer is gone already. */
+static void hold_fault(void)
+{
+	int node = et_open();
+	pthread_t thread;
+	struct et_alloc a;
+	void *touched;
+	char *p;
+
+	check(node >= 0, "/dev/exporter_test");
+	a = alloc(node, 0);
+	p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, node, a.node_offset);
+	check(p != MAP_FAILED, "mmap");
+	check(!ioctl(node, ET_LOOSE_FENCE, a.fd), "ET_LOOSE_FENCE");
+	check(!ioctl(node, ET_FREE, a.id), "ET_FREE");
+	close(a.fd);
+
+	signal(SIGSEGV, on_segv);
+	check(!pthread_create(&thread, NULL, fault_thread, p), "pthread_create");
+	while (!__atomic_load_n(&fault_tid, __ATOMIC_SEQ_CST))
+		sched_yield();
+	wait_asleep(getpid(), fault_tid);
+	munmap(p, SIZE);
+	close(node);
+	check(live_buffers() == 1, "a buffer under the fault");
+	wait_for_end();
+
+	node = et_open();
+	check(!ioctl(node, ET_SIGNAL), "ET_SIGNAL");
+	close(node);
+	pthread_join(thread, &touched);
+	check(!touched, "SIGSEGV at what is not mapped");
+}
+
 static void hold_heap_mapping(void)
 {
 	int fd = pfnmap_alloc(SIZE);
@@ -169,6 +225,7 @@ static const struct {
 	{ "attachment", hold_attachment },
 	{ "fence", hold_fence },
 	{ "signalled-fence", hold_signalled_fence },
+	{ "fault", hold_fault },
 	{ "heap-mapping", hold_heap_mapping },
 };
 

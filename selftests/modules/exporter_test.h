@@ -120,5 +120,6 @@ struct et_stats {
 #define ET_SIGNAL	_IO('E', 11)
 #define ET_WRITE_FENCE	_IO('E', 13)	/* as ET_FENCE, with usage WRITE */
 #define ET_NODE_OF	_IO('E', 12)	/* offset 0 of this file maps the dma-buf fd */
+#define ET_LOOSE_FENCE	_IO('E', 14)	/* as ET_FENCE, without a hold on the module */
 
 #endif

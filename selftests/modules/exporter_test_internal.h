@@ -39,7 +39,7 @@ void et_import_exit(void);
 /* exporter_test_sync.c */
 int et_hold(int fd);
 int et_release(void);
-int et_fence(int fd, enum dma_resv_usage usage);
+int et_fence(int fd, enum dma_resv_usage usage, bool loose);
 int et_signal(void);
 void et_sync_exit(void);
 

@@ -56,9 +56,11 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 	case ET_RELEASE:
 		return et_release();
 	case ET_FENCE:
-		return et_fence(arg, DMA_RESV_USAGE_KERNEL);
+		return et_fence(arg, DMA_RESV_USAGE_KERNEL, false);
+	case ET_LOOSE_FENCE:
+		return et_fence(arg, DMA_RESV_USAGE_KERNEL, true);
 	case ET_WRITE_FENCE:
-		return et_fence(arg, DMA_RESV_USAGE_WRITE);
+		return et_fence(arg, DMA_RESV_USAGE_WRITE, false);
 	case ET_SIGNAL:
 		return et_signal();
 	case ET_NODE_OF:

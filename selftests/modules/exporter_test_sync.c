@@ -91,10 +91,19 @@ static const struct dma_fence_ops et_fence_ops = {
 	.release = et_fence_release,
 };
 
+/*
+ * A loose one does not, so that a test sees what else holds it. It must not leave
+ * this module's own buffers, all of which are gone when the module goes.
+ */
+static const struct dma_fence_ops et_loose_fence_ops = {
+	.get_driver_name = et_fence_name,
+	.get_timeline_name = et_fence_name,
+};
+
 static DEFINE_SPINLOCK(fence_lock);
 static struct dma_fence *pending;
 
-int et_fence(int fd, enum dma_resv_usage usage)
+int et_fence(int fd, enum dma_resv_usage usage, bool loose)
 {
 	struct dma_fence *fence;
 	struct dma_buf *dmabuf;
@@ -111,8 +120,10 @@ int et_fence(int fd, enum dma_resv_usage usage)
 		ret = -ENOMEM;
 		goto put;
 	}
-	__module_get(THIS_MODULE);
-	dma_fence_init(fence, &et_fence_ops, &fence_lock, dma_fence_context_alloc(1), 1);
+	if (!loose)
+		__module_get(THIS_MODULE);
+	dma_fence_init(fence, loose ? &et_loose_fence_ops : &et_fence_ops, &fence_lock,
+		       dma_fence_context_alloc(1), 1);
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
