@@ -61,7 +61,8 @@ struct toucher {
 	pthread_t thread;
 	pid_t tid;
 	char *addr;
-	bool done;
+	bool locked, done;
+	struct pfnmap_probe seen;
 };
 
 static void *touch_thread(void *arg)
@@ -69,7 +70,10 @@ static void *touch_thread(void *arg)
 	struct toucher *t = arg;
 
 	__atomic_store_n(&t->tid, gettid(), __ATOMIC_SEQ_CST);
-	poke(t->addr, 1);
+	if (t->locked)
+		t->seen = probe_after(t->addr, PFNMAP_PROBE_FAULT_LOCKED, 0);
+	else
+		poke(t->addr, 1);
 	__atomic_store_n(&t->done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -319,52 +323,67 @@ TEST(storm)
 	close(fd);
 }
 
-static void *thp_thread(void *arg)
-{
-	bool *stop = arg;
+FIXTURE(switched) {
+	int et;
+	struct et_alloc how;
+	char *map, *other;
+};
 
-	while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
-		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	}
-	return NULL;
+FIXTURE_VARIANT(switched) {
+	bool no_huge;
+	enum pfnmap_probe_first make;
+	unsigned int level;
+};
+
+FIXTURE_VARIANT_ADD(switched, off) { false, PFNMAP_PROBE_MAKE_TABLE, PFNMAP_PROBE_PTE };
+FIXTURE_VARIANT_ADD(switched, on) { true, PFNMAP_PROBE_MAKE_HUGE, PFNMAP_PROBE_HUGE };
+
+FIXTURE_SETUP(switched)
+{
+	self->et = et_open();
+	ASSERT_GE(self->et, 0);
+	self->how = (struct et_alloc) { .size = PMD, .fd_flags = O_RDWR | O_CLOEXEC };
+	ASSERT_EQ(0, ioctl(self->et, ET_ALLOC, &self->how));
+	self->map = mmap(reserve(PMD, 0), PMD, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, self->how.fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	self->other = mmap(reserve(PMD, 0), PMD, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, self->how.fd, 0);
+	ASSERT_NE(MAP_FAILED, self->other);
 }
 
-static void *touch_once(void *arg)
+FIXTURE_TEARDOWN(switched)
 {
-	poke(arg, 1);
-	return NULL;
+	ioctl(self->et, ET_RELEASE);
+	ioctl(self->et, ET_FREE, self->how.id);
+	munmap(self->map, PMD);
+	munmap(self->other, PMD);
+	close(self->how.fd);
+	close(self->et);
 }
 
 /*
- * Huge entries are switched off and on while threads fault in the same place:
- * one finds a page table where it decided on a huge entry.
+ * Huge entries are switched off or on while a fault is on its way, and another
+ * thread is faster: the fault finds a page table where it decided on a huge
+ * entry, or the reverse. It keeps mmap_lock, or else it would look again.
  */
-TEST(thp_switched)
+TEST_F(switched, meets_another)
 {
-	pthread_t toggle, threads[2];
-	int fd = pfnmap_alloc(PMD);
-	bool stop = false;
-	void *failed;
-	char *map;
+	struct toucher toucher = { .locked = true };
+	uint64_t pfn;
 
-	pthread_create(&toggle, NULL, thp_thread, &stop);
-	for (int round = 0; round < 300; round++) {
-		map = mmap(reserve(PMD, 0), PMD, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_FIXED, fd, 0);
-		ASSERT_NE(MAP_FAILED, map);
-		for (int i = 0; i < ARRAY_SIZE(threads); i++)
-			pthread_create(&threads[i], NULL, touch_once, map + i * 5 * PAGE);
-		for (int i = 0; i < ARRAY_SIZE(threads); i++) {
-			pthread_join(threads[i], &failed);
-			EXPECT_EQ(NULL, failed);
-		}
-		EXPECT_EQ(1, probe(map).special);
-		munmap(map, PMD);
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	pthread_join(toggle, NULL);
-	close(fd);
+	poke(self->other, 1);
+	pfn = probe(self->other).pfn;
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, variant->no_huge, 0, 0, 0));
+	ASSERT_EQ(0, ioctl(self->et, ET_HOLD, self->how.fd));
+	start_toucher(&toucher, self->map + 5 * PAGE);
+	EXPECT_NE(~0U, probe_after(self->map, variant->make, pfn).level);
+	ASSERT_EQ(0, ioctl(self->et, ET_RELEASE));
+	pthread_join(toucher.thread, NULL);
+	EXPECT_EQ(variant->level, toucher.seen.level);
+	EXPECT_EQ(pfn + 5, toucher.seen.pfn);
+	EXPECT_EQ(1, toucher.seen.special);
+	EXPECT_EQ(1, toucher.seen.writable);
 }
 
 TEST_HARNESS_MAIN

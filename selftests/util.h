@@ -74,9 +74,10 @@ static inline char peek(const char *addr)
 	return __atomic_load_n(addr, __ATOMIC_RELAXED);
 }
 
-static inline struct pfnmap_probe __probe(const void *addr, bool fault)
+static inline struct pfnmap_probe probe_after(const void *addr, enum pfnmap_probe_first first,
+					      uint64_t pfn)
 {
-	struct pfnmap_probe p = { .addr = (uintptr_t)addr, .fault = fault };
+	struct pfnmap_probe p = { .addr = (uintptr_t)addr, .first = first, .pfn = pfn };
 	static int fd = -1;
 
 	if (fd < 0)
@@ -89,13 +90,13 @@ static inline struct pfnmap_probe __probe(const void *addr, bool fault)
 /* The entry behind an address; .level is PFNMAP_PROBE_NONE without one. */
 static inline struct pfnmap_probe probe(const void *addr)
 {
-	return __probe(addr, false);
+	return probe_after(addr, PFNMAP_PROBE_LOOK, 0);
 }
 
 /* The same after one write fault by the kernel, as KVM makes it. */
 static inline struct pfnmap_probe probe_write_fault(const void *addr)
 {
-	return __probe(addr, true);
+	return probe_after(addr, PFNMAP_PROBE_FAULT, 0);
 }
 
 static inline long minor_faults(void)
@@ -131,16 +132,13 @@ static inline void wait_asleep(pid_t pid, pid_t tid)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
 	do {
-		FILE *f = fopen(path, "r");
+		int fd = open(path, O_RDONLY | O_CLOEXEC);	/* stdio may map memory */
+		ssize_t len = read(fd, line, sizeof(line) - 1);
 
+		close(fd);
 		sched_yield();
-		line[0] = 0;
-		if (!f || !fgets(line, sizeof(line), f))
-			state = NULL;
-		else
-			state = strrchr(line, ')');
-		if (f)
-			fclose(f);
+		line[len > 0 ? len : 0] = 0;
+		state = strrchr(line, ')');
 	} while (!state || (state[2] != 'S' && state[2] != 'D'));
 }
 

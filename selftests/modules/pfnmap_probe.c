@@ -2,7 +2,8 @@
 /*
  * Reports, through follow_pfnmap_start(), what maps an address: the level of
  * the entry, whether it is special, and the frame behind it. Tests do not
- * believe that an entry is special, they look.
+ * believe that an entry is special, they look. And it puts there what another
+ * thread's fault would have, so that a fault on its way meets it for certain.
  */
 #include <linux/build_bug.h>
 #include <linux/fs.h>
@@ -10,7 +11,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/page_ref.h>
+#include <linux/pgtable.h>
 #include <linux/uaccess.h>
+
+#include <linux/dma-buf-compat.h>
 
 #include "pfnmap_probe.h"
 
@@ -35,21 +39,55 @@ static u32 cache_of(pgprot_t prot)
 	return PFNMAP_PROBE_OTHER;
 }
 
+static int leave_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	return 0;
+}
+
+/* A fault waits there: the levels above the PMD exist. */
+static int make_huge(struct mm_struct *mm, const struct pfnmap_probe *p)
+{
+	struct vm_fault vmf = {
+		.vma = vma_lookup(mm, p->addr),
+		.address = p->addr,
+		.pmd = pmd_off(mm, p->addr),
+	};
+
+	if (!vmf.vma)
+		return -ENOENT;
+	return dma_buf_insert_pfn_pmd(&vmf, p->pfn, true) == VM_FAULT_NOPAGE ? 0 : -EFAULT;
+}
+
+static int probe_first(struct mm_struct *mm, const struct pfnmap_probe *p)
+{
+	bool unlocked = false;
+
+	switch ((enum pfnmap_probe_first)p->first) {
+	case PFNMAP_PROBE_LOOK:
+		return 0;
+	case PFNMAP_PROBE_FAULT:
+		return fixup_user_fault(mm, p->addr, FAULT_FLAG_WRITE, &unlocked);
+	case PFNMAP_PROBE_FAULT_LOCKED:
+		return fixup_user_fault(mm, p->addr, FAULT_FLAG_WRITE, NULL);
+	case PFNMAP_PROBE_MAKE_TABLE:
+		return apply_to_page_range(mm, p->addr, PAGE_SIZE, leave_pte, NULL);
+	case PFNMAP_PROBE_MAKE_HUGE:
+		return make_huge(mm, p);
+	}
+	return -EINVAL;
+}
+
 static int probe(struct pfnmap_probe *p)
 {
 	struct follow_pfnmap_args args = {};
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	int ret = 0;
+	int ret;
 
 	mmap_read_lock(mm);
-	if (p->fault) {
-		bool unlocked = false;
-
-		ret = fixup_user_fault(mm, p->addr, FAULT_FLAG_WRITE, &unlocked);
-		if (ret)
-			goto unlock;
-	}
+	ret = probe_first(mm, p);
+	if (ret)
+		goto unlock;
 	vma = vma_lookup(mm, p->addr);
 	if (!vma) {
 		ret = -ENOENT;

@@ -22,10 +22,19 @@ enum pfnmap_probe_cache {
 	PFNMAP_PROBE_OTHER,
 };
 
+/* What to do before looking. */
+enum pfnmap_probe_first {
+	PFNMAP_PROBE_LOOK,
+	PFNMAP_PROBE_FAULT,		/* fault once, for writing, as KVM does */
+	PFNMAP_PROBE_FAULT_LOCKED,	/* the same, without ever dropping mmap_lock */
+	PFNMAP_PROBE_MAKE_TABLE,	/* put an empty page table there */
+	PFNMAP_PROBE_MAKE_HUGE,		/* put a huge entry for @pfn there */
+};
+
 /**
  * struct pfnmap_probe - the entry that maps an address
  * @addr: in: user address
- * @fault: in: 1 to fault the address in for writing first, once, as KVM does
+ * @first: in: an enum pfnmap_probe_first
  * @pfn: out: frame the address is mapped to
  * @level: out: an enum pfnmap_probe_level
  * @special: out: 1 if the entry is special
@@ -42,7 +51,7 @@ struct pfnmap_probe {
 	__u32 writable;
 	__u32 cache;
 	__s32 refcount;
-	__u32 fault;
+	__u32 first;
 	__u64 vm_flags;
 };
 
