@@ -139,6 +139,11 @@ TEST_F(memory, proc_mem)
 	/* Not past the end of the mapping. */
 	munmap(map + self->size, PAGE);
 	EXPECT_EQ(100, pread(mem, in, 200, (uintptr_t)map + self->size - 100));
+	/* In a mapping of the buffer's tail. */
+	munmap(map, PMD - 2 * PAGE);
+	memset(in, 0, sizeof(in));
+	ASSERT_EQ(sizeof(in), pread(mem, in, sizeof(in), (uintptr_t)map + PMD - 5000));
+	EXPECT_EQ(0, memcmp(in, out, sizeof(in)));
 	close(mem);
 	munmap(map, self->size);
 }
