@@ -157,15 +157,17 @@ TEST_F(import, nents)
 	EXPECT_EQ(0, ioctl(self->et, ET_UNIMPORT, import.id));
 }
 
-/* Several live mappings of one buffer are independent. */
+/* Several live mappings of one buffer are independent, whatever becomes of a table. */
 TEST_F(import, several)
 {
 	struct et_import import[4];
 
 	for (int i = 0; i < ARRAY_SIZE(import); i++) {
 		import[i] = (struct et_import) { .fd = self->how.fd, .dynamic = P2P,
-						 .pin = i & 1, .dir = TO_DEVICE };
+						 .pin = i & 1, .dir = TO_DEVICE,
+						 .trim = 512 };
 		ASSERT_EQ(0, ioctl(self->et, ET_IMPORT, &import[i]));
+		EXPECT_EQ(SIZE, import[i].len);
 	}
 	for (int i = ARRAY_SIZE(import) - 1; i >= 0; i--)
 		EXPECT_EQ(0, ioctl(self->et, ET_UNIMPORT, import[i].id));

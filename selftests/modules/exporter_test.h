@@ -57,7 +57,7 @@ struct et_alloc {
  * @id: out: the mapping, for the calls below
  * @nents: out: entries of the sg_table
  * @pages: out: entries that show a struct page
- * @pad: 0
+ * @trim: in: take these bytes off the first entry then, as RDMA does
  * @len: out: sum of the DMA lengths
  */
 struct et_import {
@@ -68,7 +68,7 @@ struct et_import {
 	__u32 id;
 	__u32 nents;
 	__u32 pages;
-	__u32 pad;
+	__u32 trim;
 	__u64 len;
 };
 

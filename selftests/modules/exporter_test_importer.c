@@ -114,6 +114,8 @@ int et_import(struct et_import *import, struct device *dev)
 		if (sg_page(sg))
 			import->pages++;
 	}
+	sg_dma_address(m->sgt->sgl) += import->trim;
+	sg_dma_len(m->sgt->sgl) -= import->trim;
 	ret = xa_alloc(&et_mappings, &import->id, m, xa_limit_31b, GFP_KERNEL);
 	if (ret)
 		mapping_drop(m);
