@@ -6,6 +6,7 @@
 #ifndef _LINUX_DMA_BUF_COMPAT_H
 #define _LINUX_DMA_BUF_COMPAT_H
 
+#include <linux/dma-buf.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/version.h>
@@ -31,12 +32,48 @@ static inline vm_fault_t dma_buf_insert_pfn_pmd(struct vm_fault *vmf,
 #endif
 }
 
-/* 7.0: the importers' callback says what it does. */
+/*
+ * 7.0: the importers' callback says what it does, a pinned importer that has one
+ * can be told to let go, and nothing but a static importer pins by mapping.
+ * Before, the core pinned on every map unless DMABUF_MOVE_NOTIFY was set.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 #define DMA_BUF_COMPAT_INVALIDATE(fn)	.invalidate_mappings = (fn)
+#define DMA_BUF_COMPAT_PIN_ON_MAP	0
+
+static inline void dma_buf_compat_invalidate(struct dma_buf *dmabuf)
+{
+	dma_buf_invalidate_mappings(dmabuf);
+}
+
+static inline bool dma_buf_compat_revocable(struct dma_buf_attachment *attach)
+{
+	return dma_buf_attach_revocable(attach);
+}
 #else
 #define DMA_BUF_COMPAT_INVALIDATE(fn)	.move_notify = (fn)
+#define DMA_BUF_COMPAT_PIN_ON_MAP	(!IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+
+static inline void dma_buf_compat_invalidate(struct dma_buf *dmabuf)
+{
+	dma_buf_move_notify(dmabuf);
+}
+
+static inline bool dma_buf_compat_revocable(struct dma_buf_attachment *attach)
+{
+	return false;
+}
 #endif
+
+/* 7.1: the function has a name that says where it may be used. */
+static inline void dma_buf_compat_zap_vma(struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	zap_special_vma_range(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+#else
+	zap_vma_ptes(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+#endif
+}
 
 /* 7.2: modules may add heaps, and the core has the switch for accounting. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)

@@ -9,11 +9,16 @@
 
 #include <linux/atomic.h>
 #include <linux/dma-direction.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/gfp_types.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
+struct address_space;
 struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_exporter;
@@ -55,13 +60,15 @@ struct dma_buf_extent {
  * @caching: the attribute of CPU mappings; I/O memory is not cached
  * @io: the memory needs the accessors for I/O memory
  * @priv: for the driver, to find what it has to free
+ * @placement: name of the place for debugfs and user space, or NULL; it stays
+ *	valid as long as the backing does
  * @paged: every frame has a struct page (set by dma_buf_backing_add())
  * @nr_extents: number of entries of @extents in use
  * @max_extents: number of entries of @extents there is room for
  * @size: sum of the lengths of the extents, in bytes
  * @extents: the pieces, in buffer order
  *
- * The driver sets @caching, @io and @priv, adds extents, and hands the backing
+ * The driver sets @caching, @io, @priv and @placement, adds extents, and hands the backing
  * to an exporter; it does not change it after that. The cost is one entry for
  * each contiguous piece, whatever the size of the buffer.
  */
@@ -69,18 +76,55 @@ struct dma_buf_backing {
 	enum dma_buf_caching caching;
 	bool io;
 	void *priv;
+	const char *placement;
 
 	/* filled in by dma_buf_backing_add() */
 	bool paged;
 	unsigned int nr_extents;
 	unsigned int max_extents;
 	u64 size;
+
+	/* private: */
+	struct list_head dead;
+
+	/* public: */
 	struct dma_buf_extent extents[] __counted_by(max_extents);
 };
 
 struct dma_buf_backing *dma_buf_backing_alloc(unsigned int max_extents, gfp_t gfp);
 void dma_buf_backing_free(struct dma_buf_backing *backing);
 int dma_buf_backing_add(struct dma_buf_backing *backing, phys_addr_t addr, u64 len);
+int dma_buf_backing_copy(const struct dma_buf_backing *to,
+			 const struct dma_buf_backing *from);
+
+/**
+ * enum dma_buf_move_policy - what a move does about a buffer in use
+ * @DMA_BUF_MOVE_WAIT: wait until importers are done and pins are gone.
+ * @DMA_BUF_MOVE_REVOKE: take the memory from pinned importers too, where the
+ *	kernel has a way to tell them (7.0), and wait until they let go.
+ * @DMA_BUF_MOVE_BLOCK: fail at once.
+ *
+ * In use means pinned, mapped by an importer that does not unmap when it is
+ * told to, mapped into the kernel, or with unsignalled fences. Mappings of user
+ * space are never in the way.
+ */
+enum dma_buf_move_policy {
+	DMA_BUF_MOVE_WAIT,
+	DMA_BUF_MOVE_REVOKE,
+	DMA_BUF_MOVE_BLOCK,
+};
+
+/**
+ * struct dma_buf_pin_limit - how much the importers of a driver may pin
+ * @max: bytes, or 0 for the limit of the library's module parameter
+ * @pinned: bytes pinned at the moment, the library's
+ *
+ * Static storage of a driver, shared by its buffers.
+ */
+struct dma_buf_pin_limit {
+	u64 max;
+	atomic64_t pinned;
+};
 
 /**
  * struct dma_buf_exporter_ops - what a driver does for its buffers
@@ -115,7 +159,9 @@ struct dma_buf_exporter_ops {
 	 * @free_backing:
 	 *
 	 * Nothing refers to @backing any more: take the memory back, then call
-	 * dma_buf_backing_free(). May sleep. Mandatory.
+	 * dma_buf_backing_free(). May sleep. Calls of one buffer do not overlap;
+	 * it must not move or revoke the same buffer, nor drop its last
+	 * reference. Mandatory.
 	 */
 	void (*free_backing)(struct dma_buf_exporter *exporter,
 			     struct dma_buf_backing *backing);
@@ -130,6 +176,29 @@ struct dma_buf_exporter_ops {
 	 * calls dma_buf_exporter_set_backing() before it exports.
 	 */
 	struct dma_buf_backing *(*populate)(struct dma_buf_exporter *exporter);
+
+	/**
+	 * @copy:
+	 *
+	 * Copy the content when a buffer moves. Called with the dma_resv lock
+	 * held; nobody else reaches @from or @to, and all fences of the buffer
+	 * are signalled. Returns NULL when the copy is done, an ERR_PTR when it
+	 * failed, or a fence, whose reference the library takes over, that signals
+	 * when an asynchronous copy is done; a fence with an error leaves the
+	 * buffer where it was. The fence must signal in bounded time without the
+	 * dma_resv lock. Optional: by default the CPU copies.
+	 */
+	struct dma_fence *(*copy)(struct dma_buf_exporter *exporter,
+				  struct dma_buf_backing *to,
+				  const struct dma_buf_backing *from);
+
+	/**
+	 * @pin_limit:
+	 *
+	 * The driver's limit on pinned memory. Optional: without it the limit
+	 * of the library holds for all drivers that have none together.
+	 */
+	struct dma_buf_pin_limit *pin_limit;
 
 	/**
 	 * @attach:
@@ -185,6 +254,8 @@ struct dma_buf_exporter_ops {
  * @faults_pte: faults answered with page-sized entries
  * @faults_pmd: faults answered with a PMD-sized entry
  * @ptes: page-sized entries inserted
+ * @moves: moves that were made
+ * @moves_failed: asynchronous copies that failed
  *
  * Protected by the buffer's dma_resv lock.
  */
@@ -192,6 +263,8 @@ struct dma_buf_exporter_stats {
 	u64 faults_pte;
 	u64 faults_pmd;
 	u64 ptes;
+	u64 moves;
+	u64 moves_failed;
 };
 
 /**
@@ -205,6 +278,13 @@ struct dma_buf_exporter {
 	/** @node_pgoff: page offset of the buffer in the driver's own node. */
 	pgoff_t node_pgoff;
 
+	/**
+	 * @node_mapping: address space (f_mapping) of all files of the driver's
+	 * own node, through which a move finds the mappings. It must outlive the
+	 * buffer. Needed with dma_buf_exporter_mmap().
+	 */
+	struct address_space *node_mapping;
+
 	/** @resv: the reservation object, the driver's own or @own_resv. */
 	struct dma_resv *resv;
 
@@ -213,11 +293,25 @@ struct dma_buf_exporter {
 	const struct dma_buf_exporter_ops *ops;
 	u64 size;
 	struct dma_buf *dmabuf;		/* protected by resv */
+	struct address_space *mapping;	/* of the dma-buf, keeps its inode, by resv */
 	bool exported;			/* protected by resv */
 	bool readonly;			/* of the dma-buf, if there is one */
+	bool revoked;			/* protected by resv */
+	unsigned int suspended;		/* protected by resv */
 	struct dma_buf_backing *backing;/* protected by resv */
+	struct dma_buf_backing *next;	/* where a copy goes, protected by resv */
+	struct dma_fence *copying;	/* protected by resv */
+	struct dma_fence_cb copied;
+	struct list_head dead;		/* backings nobody reaches, protected by resv */
+	struct delayed_work reap;
+	struct mutex reap_mutex;	/* free_backing of the dead, outside resv */
+	wait_queue_head_t idle;		/* somebody let go, or a state changed */
+	unsigned int nr_let_go;		/* how often the former, by resv */
+	struct list_head attachments;	/* protected by resv */
 	struct list_head maps;		/* live DMA mappings, protected by resv */
+	unsigned int nr_maps;		/* protected by resv */
 	unsigned int nr_pins;		/* protected by resv */
+	unsigned int nr_pinned;		/* attachments that have one, by resv */
 	unsigned int nr_attachments;	/* protected by resv */
 	struct dma_buf_exporter_stats stats; /* protected by resv */
 	void *vmap_addr;		/* protected by resv */
@@ -233,8 +327,20 @@ int dma_buf_exporter_init(struct dma_buf_exporter *exporter,
 void dma_buf_exporter_fini(struct dma_buf_exporter *exporter);
 int dma_buf_exporter_set_backing(struct dma_buf_exporter *exporter,
 				 struct dma_buf_backing *backing);
+const struct dma_buf_backing *
+dma_buf_exporter_backing(struct dma_buf_exporter *exporter);
 struct dma_buf *dma_buf_exporter_export(struct dma_buf_exporter *exporter, int flags);
 int dma_buf_exporter_mmap(struct dma_buf_exporter *exporter,
 			  struct vm_area_struct *vma);
+
+int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
+			  struct dma_buf_backing *to,
+			  enum dma_buf_move_policy policy, unsigned long timeout);
+int dma_buf_exporter_move_locked(struct dma_buf_exporter *exporter,
+				 struct dma_buf_backing *to,
+				 enum dma_buf_move_policy policy);
+int dma_buf_exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout);
+int dma_buf_exporter_suspend(struct dma_buf_exporter *exporter, unsigned long timeout);
+void dma_buf_exporter_resume(struct dma_buf_exporter *exporter);
 
 #endif

@@ -4,68 +4,31 @@
  * cannot pin by asking the exporter. generic_access_phys() will not do: it
  * takes the frame from the page table, and warns of RAM.
  */
-#include <linux/highmem.h>
 #include <linux/io.h>
-#include <linux/vmalloc.h>
 
 #include "internal.h"
 
-static void access_copy(void *mem, void *buf, unsigned int len, bool write)
-{
-	if (write)
-		memcpy(mem, buf, len);
-	else
-		memcpy(buf, mem, len);
-}
-
-static int access_io(const struct dma_buf_backing *backing, unsigned long pfn,
-		     unsigned int offset, void *buf, unsigned int len, bool write)
-{
-	void __iomem *io = backing->caching == DMA_BUF_WRITECOMBINE ?
-		ioremap_wc(PFN_PHYS(pfn), PAGE_SIZE) : ioremap(PFN_PHYS(pfn), PAGE_SIZE);
-
-	if (!io)
-		return -ENOMEM;
-	if (write)
-		memcpy_toio(io + offset, buf, len);
-	else
-		memcpy_fromio(buf, io + offset, len);
-	iounmap(io);
-	return 0;
-}
-
-/* Within one page, by a mapping with the attribute of all others. */
+/* Within one page. */
 static int access_page(const struct dma_buf_backing *backing, unsigned long pfn,
 		       unsigned int offset, void *buf, unsigned int len, bool write)
 {
-	pgprot_t prot = backing_pgprot(backing, PAGE_KERNEL);
-	bool cached = backing->caching == DMA_BUF_CACHED;
-	struct page *page;
-	void *mem;
+	void __iomem *io;
+	struct window w;
+	int ret;
 
-	if (backing->io)
-		return access_io(backing, pfn, offset, buf, len, write);
-
-	if (backing->paged && cached) {
-		mem = kmap_local_pfn(pfn);
-		access_copy(mem + offset, buf, len, write);
-		kunmap_local(mem);
-		return 0;
-	}
-	if (backing->paged) {
-		page = pfn_to_page(pfn);
-		mem = vmap(&page, 1, VM_MAP, prot);
-	} else {
-		mem = cached ? memremap(PFN_PHYS(pfn), PAGE_SIZE, MEMREMAP_WB) :
-			       vmap_pfn(&pfn, 1, prot);
-	}
-	if (!mem)
-		return -ENOMEM;
-	access_copy(mem + offset, buf, len, write);
-	if (!backing->paged && cached)
-		memunmap(mem);
+	ret = window_map(&w, backing, pfn, 1);
+	if (ret)
+		return ret;
+	io = (void __iomem __force *)w.addr + offset;
+	if (w.io && write)
+		memcpy_toio(io, buf, len);
+	else if (w.io)
+		memcpy_fromio(buf, io, len);
+	else if (write)
+		memcpy(w.addr + offset, buf, len);
 	else
-		vunmap(mem);
+		memcpy(buf, w.addr + offset, len);
+	window_unmap(&w);
 	return 0;
 }
 
@@ -97,7 +60,7 @@ int exporter_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 		ret = wait;
 		goto unlock;
 	}
-	backing = exporter_backing(exporter);
+	backing = exporter_backing_usable(exporter);
 	if (IS_ERR(backing)) {
 		ret = PTR_ERR(backing);
 		goto unlock;

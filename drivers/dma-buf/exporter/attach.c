@@ -15,6 +15,8 @@ int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	struct exporter_attachment *ea;
 	int ret;
 
+	if (READ_ONCE(exporter->revoked))
+		return -ENODEV;
 	if (exporter->ops->attach) {
 		ret = exporter->ops->attach(exporter, attach);
 		if (ret)
@@ -23,9 +25,12 @@ int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	ea = kzalloc(sizeof(*ea), GFP_KERNEL);
 	if (!ea)
 		return -ENOMEM;
+	ea->attach = attach;
 	attach->priv = ea;
+	exporter_pin_attach(ea);
 
 	dma_resv_lock(exporter->resv, NULL);
+	list_add_tail(&ea->node, &exporter->attachments);
 	exporter->nr_attachments++;
 	dma_resv_unlock(exporter->resv);
 	return 0;
@@ -38,9 +43,16 @@ void exporter_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 
 	dma_resv_lock(exporter->resv, NULL);
 	exporter->nr_attachments--;
-	if (WARN_ON(ea->pins || ea->nr_maps))
+	list_del(&ea->node);
+	if (WARN_ON(ea->pins || ea->nr_maps)) {
 		exporter->nr_pins -= ea->pins;
+		ea->pins = 0;
+		ea->nr_maps = 0;
+		exporter_pin_account(exporter, ea);
+	}
+	exporter_flush_iotlb(ea);
 	dma_resv_unlock(exporter->resv);
+	exporter_pin_detach(ea);
 	kfree(ea);
 }
 
@@ -48,10 +60,18 @@ int exporter_pin(struct dma_buf_attachment *attach)
 {
 	struct dma_buf_exporter *exporter = attach->dmabuf->priv;
 	struct exporter_attachment *ea = attach->priv;
+	int ret;
 
 	dma_resv_assert_held(exporter->resv);
 
+	if (exporter->revoked)
+		return -ENODEV;
 	ea->pins++;
+	ret = exporter_pin_account(exporter, ea);
+	if (ret) {
+		ea->pins--;
+		return ret;
+	}
 	exporter->nr_pins++;
 	trace_dma_buf_exporter_pin(exporter);
 	return 0;
@@ -68,5 +88,7 @@ void exporter_unpin(struct dma_buf_attachment *attach)
 		return;
 	ea->pins--;
 	exporter->nr_pins--;
+	exporter_pin_account(exporter, ea);
 	trace_dma_buf_exporter_unpin(exporter);
+	exporter_let_go(exporter);
 }

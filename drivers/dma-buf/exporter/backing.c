@@ -4,11 +4,15 @@
  * extents. Finding the extent of an offset is a binary search; the cost in
  * memory is that of the extents, never of the pages.
  */
+#include <linux/cc_platform.h>
 #include <linux/export.h>
 #include <linux/memremap.h>
 #include <linux/pfn.h>
 #include <linux/pgtable.h>
 #include <linux/slab.h>
+#ifdef CONFIG_X86_PAT
+#include <asm/memtype.h>
+#endif
 
 #include "internal.h"
 
@@ -142,6 +146,18 @@ pgprot_t backing_pgprot(const struct dma_buf_backing *backing, pgprot_t prot)
 	return prot;
 }
 
+/* Name of the place of a backing, for people and programs. */
+const char *backing_placement(const struct dma_buf_backing *backing)
+{
+	if (!backing)
+		return "none";
+	if (backing->placement)
+		return backing->placement;
+	if (backing->io)
+		return "io";
+	return backing->paged ? "pages" : "unpaged";
+}
+
 /* Can @backing be the memory of this buffer? */
 bool exporter_backing_fits(const struct dma_buf_exporter *exporter,
 			   const struct dma_buf_backing *backing)
@@ -150,9 +166,56 @@ bool exporter_backing_fits(const struct dma_buf_exporter *exporter,
 	       !(backing->io && backing->caching == DMA_BUF_CACHED);
 }
 
+/**
+ * dma_buf_exporter_backing - where a buffer's memory is at the moment
+ * @exporter: the buffer
+ *
+ * For a driver that decides whether to move it. It stays the library's, and valid
+ * as long as the lock is held. Context: dma_resv lock held.
+ *
+ * Return: the backing, or NULL before first use and after revocation.
+ */
+const struct dma_buf_backing *
+dma_buf_exporter_backing(struct dma_buf_exporter *exporter)
+{
+	dma_resv_assert_held(exporter->resv);
+
+	exporter_settle(exporter, false, false);
+	return exporter->backing;
+}
+EXPORT_SYMBOL_GPL(dma_buf_exporter_backing);
+
+/*
+ * Where the architecture keeps the memory type by frame, entries get it whatever
+ * their mapping says. Elsewhere a mapping is made for one kind of caching.
+ */
+static bool caching_by_frame(void)
+{
+#ifdef CONFIG_X86_PAT
+	return pat_enabled();
+#else
+	return false;
+#endif
+}
+
+/*
+ * Can a mapping that was made for the present memory show @to? Whether memory is
+ * encrypted always goes with the mapping.
+ */
+bool exporter_caching_fits(const struct dma_buf_exporter *exporter,
+			   const struct dma_buf_backing *to)
+{
+	const struct dma_buf_backing *from = exporter->backing;
+
+	if (to->io != from->io && cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		return false;
+	return to->caching == from->caching || caching_by_frame();
+}
+
 /*
  * The buffer's memory, provided on first use where the driver does so. Valid
- * while the reservation object stays locked.
+ * while the reservation object stays locked. It says what kind of memory the
+ * buffer has, not that it may be used at the moment.
  */
 struct dma_buf_backing *exporter_backing(struct dma_buf_exporter *exporter)
 {
@@ -160,6 +223,8 @@ struct dma_buf_backing *exporter_backing(struct dma_buf_exporter *exporter)
 
 	dma_resv_assert_held(exporter->resv);
 
+	if (exporter->revoked)
+		return ERR_PTR(-ENODEV);
 	if (likely(exporter->backing))
 		return exporter->backing;
 	if (!exporter->ops->populate)
@@ -174,4 +239,22 @@ struct dma_buf_backing *exporter_backing(struct dma_buf_exporter *exporter)
 	}
 	exporter->backing = backing;
 	return backing;
+}
+
+/*
+ * The same for whoever is about to use it: -EAGAIN while the buffer is suspended,
+ * and not before an asynchronous copy is done.
+ */
+struct dma_buf_backing *exporter_backing_usable(struct dma_buf_exporter *exporter)
+{
+	int ret;
+
+	if (exporter->revoked)
+		return ERR_PTR(-ENODEV);
+	if (exporter->suspended)
+		return ERR_PTR(-EAGAIN);
+	ret = exporter_settle(exporter, true, true);
+	if (ret)
+		return ERR_PTR(ret);
+	return exporter_backing(exporter);
 }

@@ -4,6 +4,7 @@
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
+#include <linux/fs.h>
 #include <linux/init.h>
 
 #include <linux/dma-buf-compat.h>
@@ -44,6 +45,11 @@
  *   inserted only under it, with all KERNEL fences signalled.
  * - Importers see DMA addresses, not pages: the sg_table they get has none.
  *
+ * So the driver stays the owner of the memory, and may move the buffer
+ * (dma_buf_exporter_move()), take it away for a while
+ * (dma_buf_exporter_suspend()) or for good (dma_buf_exporter_revoke()) while it
+ * is mapped and imported.
+ *
  * Lock order: mmap_lock, then dma_resv; dma_resv, then i_mmap_rwsem. A page
  * fault that does not get dma_resv at once, or has to wait for a fence, drops
  * mmap_lock before it sleeps.
@@ -57,17 +63,31 @@ static int exporter_begin_cpu_access(struct dma_buf *dmabuf,
 	long wait;
 	int ret;
 
-	/* The core waits only after this; the caches want the device done first. */
-	wait = dma_resv_wait_timeout(exporter->resv, dma_resv_usage_rw(write), true,
-				     MAX_SCHEDULE_TIMEOUT);
-	if (wait < 0)
-		return wait;
-	ret = dma_resv_lock_interruptible(exporter->resv, NULL);
-	if (ret)
-		return ret;
+	for (;;) {
+		ret = exporter_wait_resumed(exporter);
+		if (ret)
+			return ret;
+		/* The core waits after this only; the caches want it before. */
+		wait = dma_resv_wait_timeout(exporter->resv, dma_resv_usage_rw(write), true,
+					     MAX_SCHEDULE_TIMEOUT);
+		if (wait < 0)
+			return wait;
+		ret = dma_resv_lock_interruptible(exporter->resv, NULL);
+		if (ret)
+			return ret;
+		if (likely(!exporter->suspended || exporter->revoked))
+			break;
+		dma_resv_unlock(exporter->resv);
+	}
+	if (exporter->revoked) {
+		ret = -ENODEV;
+		goto unlock;
+	}
+	exporter_settle(exporter, false, false);
 	exporter_sync_for_cpu(exporter);
 	if (exporter->ops->begin_cpu_access)
 		ret = exporter->ops->begin_cpu_access(exporter, dir);
+unlock:
 	dma_resv_unlock(exporter->resv);
 	return ret;
 }
@@ -79,7 +99,7 @@ static int exporter_end_cpu_access(struct dma_buf *dmabuf,
 	int ret = 0;
 
 	dma_resv_lock(exporter->resv, NULL);
-	if (exporter->ops->end_cpu_access)
+	if (exporter->ops->end_cpu_access && !exporter->revoked && !exporter->suspended)
 		ret = exporter->ops->end_cpu_access(exporter, dir);
 	exporter_sync_for_device(exporter);
 	dma_resv_unlock(exporter->resv);
@@ -89,13 +109,17 @@ static int exporter_end_cpu_access(struct dma_buf *dmabuf,
 static void exporter_release(struct dma_buf *dmabuf)
 {
 	struct dma_buf_exporter *exporter = dmabuf->priv;
+	struct inode *inode;
 
 	trace_dma_buf_exporter_release(exporter);
 
 	dma_resv_lock(exporter->resv, NULL);
+	inode = exporter->mapping->host;
+	exporter->mapping = NULL;
 	exporter->dmabuf = NULL;
 	exporter->exported = false;
 	dma_resv_unlock(exporter->resv);
+	iput(inode);
 
 	exporter->ops->release(exporter);
 }
@@ -139,7 +163,10 @@ int dma_buf_exporter_init(struct dma_buf_exporter *exporter,
 
 	exporter->ops = ops;
 	exporter->size = size;
+	INIT_LIST_HEAD(&exporter->attachments);
 	INIT_LIST_HEAD(&exporter->maps);
+	init_waitqueue_head(&exporter->idle);
+	exporter_reap_setup(exporter);
 	atomic_set(&exporter->nr_vmas, 0);
 	dma_resv_init(&exporter->own_resv);
 	exporter->resv = resv ?: &exporter->own_resv;
@@ -152,24 +179,16 @@ EXPORT_SYMBOL_GPL(dma_buf_exporter_init);
  * dma_buf_exporter_fini - the end of a buffer
  * @exporter: a buffer without dma-buf and without mappings
  *
- * Hands the backing back through ops->free_backing. The driver frees the
- * object that embeds @exporter afterwards. Context: may sleep; without the
- * dma_resv lock.
+ * Hands the backing back through ops->free_backing, after an asynchronous copy
+ * that is under way. The driver frees the object that embeds @exporter afterwards.
+ * Context: may sleep; without the dma_resv lock.
  */
 void dma_buf_exporter_fini(struct dma_buf_exporter *exporter)
 {
-	struct dma_buf_backing *backing;
-
 	WARN_ON(exporter->exported || atomic_read(&exporter->nr_vmas));
 	exporter_live_del(exporter);
 
-	dma_resv_lock(exporter->resv, NULL);
-	backing = exporter->backing;
-	exporter->backing = NULL;
-	dma_resv_unlock(exporter->resv);
-
-	if (backing)
-		exporter->ops->free_backing(exporter, backing);
+	exporter_reap_all(exporter);
 	dma_resv_fini(&exporter->own_resv);
 }
 EXPORT_SYMBOL_GPL(dma_buf_exporter_fini);
@@ -252,6 +271,9 @@ struct dma_buf *dma_buf_exporter_export(struct dma_buf_exporter *exporter, int f
 		exporter->exported = false;
 	} else {
 		exporter->dmabuf = dmabuf;
+		/* The core drops the inode before it says that it releases. */
+		ihold(file_inode(dmabuf->file));
+		exporter->mapping = dmabuf->file->f_mapping;
 		exporter->id = file_inode(dmabuf->file)->i_ino;
 		trace_dma_buf_exporter_export(exporter);
 	}
@@ -281,6 +303,11 @@ static void __init exporter_lockdep(void)
 
 static int __init exporter_module_init(void)
 {
+	int ret;
+
+	ret = exporter_reap_init();
+	if (ret)
+		return ret;
 	exporter_lockdep();
 	exporter_debugfs_init();
 	return 0;
@@ -290,6 +317,7 @@ module_init(exporter_module_init);
 static void __exit exporter_module_exit(void)
 {
 	exporter_debugfs_exit();
+	exporter_reap_exit();
 }
 module_exit(exporter_module_exit);
 

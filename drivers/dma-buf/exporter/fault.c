@@ -45,15 +45,17 @@ static void fault_backoff(void)
 }
 
 /*
- * Sleeps until the reservation object is free and its KERNEL fences are
- * signalled.
+ * Sleeps until the buffer is not suspended, its reservation object is free and
+ * its KERNEL fences are signalled.
  */
 static void fault_sleep(struct dma_buf_exporter *exporter, unsigned int flags)
 {
 	long ret;
 
-	ret = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	ret = exporter_wait_resumed(exporter);
+	if (!ret)
+		ret = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_KERNEL, true,
+					    MAX_SCHEDULE_TIMEOUT);
 	if (ret >= 0) {
 		ret = dma_resv_lock_interruptible(exporter->resv, NULL);
 		if (!ret)
@@ -107,6 +109,13 @@ static vm_fault_t fault_lock(struct vm_fault *vmf)
 			return fault_wait_unlocked(vmf);
 		if (dma_resv_lock_interruptible(resv, NULL))
 			return fault_interrupted();
+	}
+	if (unlikely(exporter->revoked))
+		return 0;	/* for good, whatever the fences say */
+	if (unlikely(exporter->suspended)) {
+		/* That may last: not with mmap_lock. */
+		dma_resv_unlock(resv);
+		return retry ? fault_wait_unlocked(vmf) : fault_interrupted();
 	}
 	if (likely(dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL)))
 		return 0;
@@ -253,7 +262,7 @@ vm_fault_t exporter_fault(struct vm_fault *vmf)
 	if (ret)
 		return ret;
 
-	backing = exporter_backing(exporter);
+	backing = exporter_backing_usable(exporter);
 	if (IS_ERR(backing))
 		ret = fault_error(PTR_ERR(backing));
 	else if (pmd_leaf(pmdp_get_lockless(vmf->pmd)))
@@ -282,7 +291,7 @@ vm_fault_t exporter_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (ret)
 		return ret;
 
-	backing = exporter_backing(exporter);
+	backing = exporter_backing_usable(exporter);
 	pmd = pmdp_get_lockless(vmf->pmd);
 	if (IS_ERR(backing)) {
 		ret = fault_error(PTR_ERR(backing));

@@ -4,6 +4,7 @@
 
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-exporter.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
@@ -19,8 +20,12 @@
 
 /* backing.c */
 unsigned int backing_find(const struct dma_buf_backing *backing, u64 offset);
+const char *backing_placement(const struct dma_buf_backing *backing);
 pgprot_t backing_pgprot(const struct dma_buf_backing *backing, pgprot_t prot);
 struct dma_buf_backing *exporter_backing(struct dma_buf_exporter *exporter);
+struct dma_buf_backing *exporter_backing_usable(struct dma_buf_exporter *exporter);
+bool exporter_caching_fits(const struct dma_buf_exporter *exporter,
+			   const struct dma_buf_backing *to);
 bool exporter_backing_fits(const struct dma_buf_exporter *exporter,
 			   const struct dma_buf_backing *backing);
 
@@ -50,6 +55,33 @@ static inline void backing_next(struct backing_cursor *cur)
 	cur->pfn = PHYS_PFN(cur->extent->addr);
 	cur->left = cur->extent->len >> PAGE_SHIFT;
 }
+
+/* Steps over @n pages that are all in the extent; not past the last page. */
+static inline void backing_skip(struct backing_cursor *cur, unsigned long n)
+{
+	cur->pfn += n - 1;
+	cur->left -= n - 1;
+	backing_next(cur);
+}
+
+/* window.c */
+
+/**
+ * struct window - a piece of a backing that the kernel has mapped
+ * @addr: where
+ * @io: it takes the accessors for I/O memory
+ * @kind: private to window.c
+ */
+struct window {
+	void *addr;
+	bool io;
+	u8 kind;
+};
+
+unsigned long window_pages(const struct dma_buf_backing *backing);
+int window_map(struct window *w, const struct dma_buf_backing *backing,
+	       unsigned long pfn, unsigned long n);
+void window_unmap(struct window *w);
 
 /* mmap.c */
 extern const struct vm_operations_struct exporter_dma_buf_vm_ops;
@@ -81,6 +113,8 @@ int exporter_pin(struct dma_buf_attachment *attach);
 void exporter_unpin(struct dma_buf_attachment *attach);
 
 /* map.c */
+bool exporter_can_map(const struct dma_buf_backing *backing,
+		      const struct dma_buf_attachment *attach);
 struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir);
 void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
@@ -91,6 +125,42 @@ void exporter_sync_for_device(struct dma_buf_exporter *exporter);
 /* vmap.c */
 int exporter_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void exporter_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* quiesce.c */
+void exporter_zap(struct dma_buf_exporter *exporter);
+void exporter_flush_iotlbs(struct dma_buf_exporter *exporter);
+bool exporter_pinned(struct dma_buf_exporter *exporter);
+bool exporter_pinned_for_good(struct dma_buf_exporter *exporter);
+int exporter_quiesce(struct dma_buf_exporter *exporter, unsigned long timeout);
+void exporter_let_go(struct dma_buf_exporter *exporter);
+int exporter_wait_let_go(struct dma_buf_exporter *exporter, unsigned int seen,
+			 unsigned long timeout);
+
+/* Jiffies of @timeout that are left when it began at @start. */
+static inline unsigned long exporter_time_left(unsigned long start, unsigned long timeout)
+{
+	unsigned long gone = jiffies - start;
+
+	if (timeout >= MAX_SCHEDULE_TIMEOUT)
+		return MAX_SCHEDULE_TIMEOUT;
+	return gone < timeout ? timeout - gone : 0;
+}
+
+/* reap.c */
+void exporter_bury(struct dma_buf_exporter *exporter, struct dma_buf_backing *backing);
+int exporter_copying(struct dma_buf_exporter *exporter, struct dma_buf_backing *to,
+		     struct dma_fence *fence);
+int exporter_settle(struct dma_buf_exporter *exporter, bool wait, bool intr);
+void exporter_reap(struct dma_buf_exporter *exporter);
+void exporter_reap_revoked(struct dma_buf_exporter *exporter);
+void exporter_reap_later(struct dma_buf_exporter *exporter);
+void exporter_reap_all(struct dma_buf_exporter *exporter);
+void exporter_reap_setup(struct dma_buf_exporter *exporter);
+int exporter_reap_init(void);
+void exporter_reap_exit(void);
+
+/* revoke.c */
+int exporter_wait_resumed(struct dma_buf_exporter *exporter);
 
 /* debugfs.c */
 void exporter_live_add(struct dma_buf_exporter *exporter);

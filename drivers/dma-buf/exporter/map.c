@@ -145,9 +145,22 @@ err_free:
 }
 
 /*
+ * Can the importer map such memory? Not if it cannot do without pages where there
+ * are none, nor if its device does not snoop and nothing maintains the caches of it.
+ */
+bool exporter_can_map(const struct dma_buf_backing *backing,
+		      const struct dma_buf_attachment *attach)
+{
+	if (backing->paged)
+		return true;
+	return attach->peer2peer && (backing->io || dev_is_dma_coherent(attach->dev));
+}
+
+/*
  * -EACCES for a device that would write a read-only buffer, -EOPNOTSUPP for an
  * importer that cannot do without pages where there are none, or whose device
- * does not snoop, because nothing maintains the caches of such memory.
+ * does not snoop, because nothing maintains the caches of such memory; -ENODEV
+ * when the buffer is revoked, -EAGAIN while it is suspended.
  */
 struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir)
@@ -165,16 +178,14 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 				dev_name(attach->dev));
 		return ERR_PTR(-EACCES);
 	}
-	backing = exporter_backing(exporter);
+	backing = exporter_backing_usable(exporter);
 	if (IS_ERR(backing))
 		return ERR_CAST(backing);
-	if (!backing->paged && !attach->peer2peer) {
+	if (!exporter_can_map(backing, attach)) {
 		exporter_refuse(exporter, "%s: the importer needs memory with struct page",
 				dev_name(attach->dev));
 		return ERR_PTR(-EOPNOTSUPP);
 	}
-	if (!backing->paged && !backing->io && !dev_is_dma_coherent(attach->dev))
-		return ERR_PTR(-EOPNOTSUPP);
 
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
@@ -183,11 +194,16 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	map->dir = dir;
 	ret = map_backing(map, backing);
 	if (ret) {
+		/* Some of it may have been mapped, and unmapped again. */
+		ea->unflushed = true;
 		kfree(map);
 		return ERR_PTR(ret);
 	}
 	list_add_tail(&map->node, &exporter->maps);
 	ea->nr_maps++;
+	exporter->nr_maps++;
+	/* The core's pin for this mapping is not one of the importer's. */
+	exporter_pin_account(exporter, ea);
 	trace_dma_buf_exporter_map(exporter, attach->dev, dir, map->sgt.nents);
 	return &map->sgt;
 }
@@ -204,10 +220,13 @@ void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	trace_dma_buf_exporter_unmap(exporter, attach->dev, dir, map->sgt.nents);
 	list_del(&map->node);
 	ea->nr_maps--;
+	exporter->nr_maps--;
 	map_undo(map);
+	ea->unflushed = true;
 	sg_free_table(&map->own);
 	sg_free_table(&map->sgt);
 	kfree(map);
+	exporter_let_go(exporter);
 }
 
 /* Devices that do not snoop: what they wrote becomes visible to the CPU. */

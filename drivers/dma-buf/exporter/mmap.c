@@ -6,6 +6,8 @@
 #include <linux/fs.h>
 #include <linux/sched.h>
 
+#include <linux/dma-buf-compat.h>
+
 #include "internal.h"
 
 /*
@@ -85,7 +87,7 @@ int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 /**
  * dma_buf_exporter_mmap - map a buffer through the driver's own device node
- * @exporter: the buffer; its node_pgoff says where the node has it
+ * @exporter: the buffer; its node_pgoff and node_mapping say where the node has it
  * @vma: the mapping; vm_pgoff counts from the start of the node
  *
  * For the mmap file operation of a driver that, beside the dma-buf, lets user
@@ -95,9 +97,10 @@ int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
  * itself: a driver whose core took one for it (drm_gem_mmap_obj()) drops that.
  * Context: mmap_lock held for writing.
  *
- * Return: 0; -EINVAL for a range outside the buffer, a private mapping or
- * missing operations, -EPERM for PROT_EXEC, -ERESTARTNOINTR when a signal came
- * while it waited for the dma_resv lock, or what ops->populate returned.
+ * Return: 0; -EINVAL for a range outside the buffer, a private mapping, missing
+ * operations or a file that does not share the address space node_mapping;
+ * -EPERM for PROT_EXEC, -ERESTARTNOINTR when a signal came while it waited for the
+ * dma_resv lock, or what ops->populate returned.
  */
 int dma_buf_exporter_mmap(struct dma_buf_exporter *exporter,
 			  struct vm_area_struct *vma)
@@ -106,7 +109,8 @@ int dma_buf_exporter_mmap(struct dma_buf_exporter *exporter,
 
 	mmap_assert_write_locked(vma->vm_mm);
 
-	if (WARN_ON(!exporter->ops->get || !exporter->ops->put))
+	if (WARN_ON(!exporter->ops->get || !exporter->ops->put ||
+		    exporter->node_mapping != vma->vm_file->f_mapping))
 		return -EINVAL;
 	if (vma->vm_pgoff < exporter->node_pgoff)
 		return -EINVAL;
@@ -117,11 +121,31 @@ int dma_buf_exporter_mmap(struct dma_buf_exporter *exporter,
 }
 EXPORT_SYMBOL_GPL(dma_buf_exporter_mmap);
 
+/*
+ * fork() copies special PMDs without a second look: one that is zapped while it
+ * is copied comes to life in the child, where the zap may have been already.
+ * Here, before the child's mapping can be found by a zap and before anything is
+ * copied, the parent's entries are taken away; it cannot fault until the fork is
+ * over, so there is nothing to copy.
+ */
+static void mmap_forked(struct vm_area_struct *vma)
+{
+	struct vm_area_struct *parent;
+
+	mmap_assert_write_locked(current->mm);
+
+	parent = vma_lookup(current->mm, vma->vm_start);
+	if (!WARN_ON_ONCE(!parent || parent->vm_private_data != vma->vm_private_data))
+		dma_buf_compat_zap_vma(parent);
+}
+
 static void exporter_vm_open(struct vm_area_struct *vma)
 {
 	struct dma_buf_exporter *exporter = vma->vm_private_data;
 
 	atomic_inc(&exporter->nr_vmas);
+	if (vma->vm_mm != current->mm)
+		mmap_forked(vma);
 }
 
 static void exporter_vm_close(struct vm_area_struct *vma)

@@ -17,6 +17,12 @@
 		{ (__force unsigned int)VM_FAULT_OOM, "oom" },		\
 		{ (__force unsigned int)VM_FAULT_SIGBUS, "sigbus" })
 
+#define show_policy(policy)						\
+	__print_symbolic(policy,					\
+		{ DMA_BUF_MOVE_WAIT, "wait" },				\
+		{ DMA_BUF_MOVE_REVOKE, "revoke" },			\
+		{ DMA_BUF_MOVE_BLOCK, "block" })
+
 DECLARE_EVENT_CLASS(dma_buf_exporter_buffer,
 	TP_PROTO(struct dma_buf_exporter *exporter),
 	TP_ARGS(exporter),
@@ -48,6 +54,80 @@ DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_pin,
 DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_unpin,
 	TP_PROTO(struct dma_buf_exporter *exporter),
 	TP_ARGS(exporter));
+
+DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_invalidate,
+	TP_PROTO(struct dma_buf_exporter *exporter),
+	TP_ARGS(exporter));
+
+DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_revoke,
+	TP_PROTO(struct dma_buf_exporter *exporter),
+	TP_ARGS(exporter));
+
+DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_suspend,
+	TP_PROTO(struct dma_buf_exporter *exporter),
+	TP_ARGS(exporter));
+
+DEFINE_EVENT(dma_buf_exporter_buffer, dma_buf_exporter_resume,
+	TP_PROTO(struct dma_buf_exporter *exporter),
+	TP_ARGS(exporter));
+
+TRACE_EVENT(dma_buf_exporter_move_start,
+	TP_PROTO(struct dma_buf_exporter *exporter,
+		 const struct dma_buf_backing *to, enum dma_buf_move_policy policy),
+	TP_ARGS(exporter, to, policy),
+	TP_STRUCT__entry(
+		__string(name, exporter->ops->name)
+		__string(placement, to->placement ?: "-")
+		__field(u64, id)
+		__field(u64, size)
+		__field(unsigned int, extents)
+		__field(unsigned int, policy)
+	),
+	TP_fast_assign(
+		__assign_str(name);
+		__assign_str(placement);
+		__entry->id = exporter->id;
+		__entry->size = exporter->size;
+		__entry->extents = to->nr_extents;
+		__entry->policy = policy;
+	),
+	TP_printk("%s:%llu size=%llu to=%s extents=%u policy=%s",
+		  __get_str(name), __entry->id, __entry->size, __get_str(placement),
+		  __entry->extents, show_policy(__entry->policy))
+);
+
+TRACE_EVENT(dma_buf_exporter_move_end,
+	TP_PROTO(struct dma_buf_exporter *exporter,
+		 const struct dma_buf_backing *to, int ret),
+	TP_ARGS(exporter, to, ret),
+	TP_STRUCT__entry(
+		__string(name, exporter->ops->name)
+		__field(u64, id)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__assign_str(name);
+		__entry->id = exporter->id;
+		__entry->ret = ret;
+	),
+	TP_printk("%s:%llu ret=%d", __get_str(name), __entry->id, __entry->ret)
+);
+
+TRACE_EVENT(dma_buf_exporter_copied,
+	TP_PROTO(struct dma_buf_exporter *exporter, int error),
+	TP_ARGS(exporter, error),
+	TP_STRUCT__entry(
+		__string(name, exporter->ops->name)
+		__field(u64, id)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(name);
+		__entry->id = exporter->id;
+		__entry->error = error;
+	),
+	TP_printk("%s:%llu error=%d", __get_str(name), __entry->id, __entry->error)
+);
 
 TRACE_EVENT(dma_buf_exporter_fault,
 	TP_PROTO(struct dma_buf_exporter *exporter, struct vm_fault *vmf,

@@ -101,9 +101,13 @@ int exporter_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		exporter_refuse(exporter, "vmap of a read-only buffer");
 		return -EACCES;
 	}
-	backing = exporter_backing(exporter);
+	/* Any error makes the core warn: a signal is not one. */
+	exporter_settle(exporter, true, false);
+	backing = exporter_backing_usable(exporter);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
+	dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_KERNEL, false,
+			      MAX_SCHEDULE_TIMEOUT);
 	if (backing->size >> PAGE_SHIFT > INT_MAX)
 		return -ENOMEM;
 	addr = backing->paged ? vmap_paged(exporter, backing) :
@@ -139,4 +143,5 @@ void exporter_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		break;
 	}
 	exporter->vmap_addr = NULL;
+	exporter_let_go(exporter);
 }
