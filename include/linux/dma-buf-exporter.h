@@ -115,6 +115,20 @@ enum dma_buf_move_policy {
 };
 
 /**
+ * struct dma_buf_relocation - where user space wants a buffer to be
+ * @placement: name of the place, or NULL for the one where the buffer is
+ * @compact: only if that leaves fewer extents
+ * @policy: for dma_buf_exporter_move()
+ * @timeout: for dma_buf_exporter_move(), in jiffies
+ */
+struct dma_buf_relocation {
+	const char *placement;
+	bool compact;
+	enum dma_buf_move_policy policy;
+	unsigned long timeout;
+};
+
+/**
  * struct dma_buf_pin_limit - how much the importers of a driver may pin
  * @max: bytes, or 0 for the limit of the library's module parameter
  * @pinned: bytes pinned at the moment, the library's
@@ -191,6 +205,19 @@ struct dma_buf_exporter_ops {
 	struct dma_fence *(*copy)(struct dma_buf_exporter *exporter,
 				  struct dma_buf_backing *to,
 				  const struct dma_buf_backing *from);
+
+	/**
+	 * @relocate:
+	 *
+	 * Whoever controls the buffer wants it elsewhere: allocate memory there
+	 * and call dma_buf_exporter_move(). Called without locks, with a
+	 * reference on the dma-buf; may sleep. Returns 0, -EINVAL for a place
+	 * that the driver does not have, -EALREADY when compacting gains
+	 * nothing, -ENOMEM, -ENOSPC, or what dma_buf_exporter_move() returned.
+	 * Optional.
+	 */
+	int (*relocate)(struct dma_buf_exporter *exporter,
+			const struct dma_buf_relocation *how);
 
 	/**
 	 * @pin_limit:
@@ -332,6 +359,28 @@ dma_buf_exporter_backing(struct dma_buf_exporter *exporter);
 struct dma_buf *dma_buf_exporter_export(struct dma_buf_exporter *exporter, int flags);
 int dma_buf_exporter_mmap(struct dma_buf_exporter *exporter,
 			  struct vm_area_struct *vma);
+
+/**
+ * struct dma_buf_source - somebody from whom user space can have buffers
+ * @name: name, as in /dev/dma_heap
+ * @owner: module that has @alloc
+ * @alloc: make a buffer of @len bytes, a multiple of the page size, and a dma-buf
+ *	of it with the file flags @fd_flags; at @placement unless that is NULL.
+ *	Returns the dma-buf, whose exporter is on this library, or an ERR_PTR:
+ *	-EINVAL for a placement it does not have
+ * @node: the library's
+ */
+struct dma_buf_source {
+	const char *name;
+	struct module *owner;
+	struct dma_buf *(*alloc)(struct dma_buf_source *source, u64 len, u32 fd_flags,
+				 const char *placement);
+	struct list_head node;
+};
+
+int dma_buf_source_add(struct dma_buf_source *source);
+void dma_buf_source_del(struct dma_buf_source *source);
+int dma_buf_exporter_control_fd(struct dma_buf *dmabuf);
 
 int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 			  struct dma_buf_backing *to,

@@ -6,7 +6,7 @@
 
 copy() {
 	dir=$(mktemp -d)
-	cp -r Kbuild Makefile dkms.conf drivers include selftests Documentation "$dir/"
+	cp -r Kbuild Makefile dkms.conf drivers include uapi selftests Documentation "$dir/"
 	echo "$dir"
 }
 

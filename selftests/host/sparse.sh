@@ -5,14 +5,14 @@
 
 warnings() { # VERSION
 	dir=$(mktemp -d)
-	cp -r Kbuild drivers include selftests Documentation "$dir/"
+	cp -r Kbuild drivers include uapi selftests Documentation "$dir/"
 	make -s -j2 -C "/usr/src/linux-headers-$1" M="$dir" C=2 CF='-D__CHECK_ENDIAN__' W=1 \
 		CONFIG_DMA_BUF_EXPORTER=m CONFIG_DMABUF_HEAPS_PFNMAP=m \
 		CONFIG_DMA_BUF_EXPORTER_TEST=m modules >"$dir/log" 2>&1
 	status=$?
 	# Headers of the kernel have warnings of their own.
 	out=$(sed "s,$dir/,," "$dir/log" |
-		grep -E '^(\./)?(drivers|include/linux/dma-buf-|selftests|Documentation)[^:]*:[0-9:]+ ')
+		grep -E '^(\./)?(drivers|include/linux/dma-buf-|uapi|selftests|Documentation)[^:]*:[0-9:]+ ')
 	[ $status -eq 0 ] || tail -n 20 "$dir/log"
 	rm -rf "$dir"
 	[ -z "$out" ] || printf '%s\n' "$out"

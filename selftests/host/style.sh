@@ -7,7 +7,7 @@
 
 checkpatch=$(ls -d /kernels/6.12*/source/scripts/checkpatch.pl | tail -n 1)
 
-files=$(find drivers include uapi selftests Documentation -name '*.[ch]' 2>/dev/null | sort)
+files=$(find drivers include uapi selftests tools Documentation -name '*.[ch]' 2>/dev/null | sort)
 
 # check IGNORED FILE...: once for many files, because checkpatch is slow to start
 check() {
@@ -33,7 +33,7 @@ documented() { # FILE
 }
 
 one_compat_header() {
-	! grep -rln 'LINUX_VERSION_CODE' --include='*.[ch]' drivers include selftests Documentation |
+	! grep -rln 'LINUX_VERSION_CODE' --include='*.[ch]' drivers include uapi selftests Documentation |
 		grep -v '^include/linux/dma-buf-compat.h$'
 }
 
@@ -44,13 +44,14 @@ small() { # FILE
 # Types are ignored only where the subject of the file is what they ask to avoid:
 # versions in the compat header, the layout of trace event macros, the names of
 # user space's libraries and types.
-special='/dma-buf-compat.h$|/trace.h$|^selftests/[^/]*.[ch]$|^selftests/gup_surface/'
+programs='^selftests/[^/]*.[ch]$|^selftests/gup_surface/|^tools/'
+special="/dma-buf-compat.h\$|/trace.h\$|$programs"
 tap "checkpatch" check NONE $(not_of "$special")
 tap "checkpatch of the compat header" check LINUX_VERSION_CODE,CONSTANT_COMPARISON \
 	$(of '/dma-buf-compat.h$')
 tap "checkpatch of trace events" check OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT $(of '/trace.h$')
-tap "checkpatch of programs" check CAMELCASE,PREFER_KERNEL_TYPES \
-	$(of '^selftests/[^/]*.[ch]$|^selftests/gup_surface/')
+tap "checkpatch of programs" check \
+	CAMELCASE,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO $(of "$programs")
 for f in $files; do
 	tap "size of $f" small "$f"
 done

@@ -139,6 +139,12 @@ static const struct dma_buf_ops exporter_dma_buf_ops = {
 	.vunmap = exporter_vunmap,
 };
 
+/* The buffer behind a dma-buf, or NULL if its exporter is not on this library. */
+struct dma_buf_exporter *exporter_of(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops == &exporter_dma_buf_ops ? dmabuf->priv : NULL;
+}
+
 /**
  * dma_buf_exporter_init - set up a buffer
  * @exporter: zeroed, embedded in the driver's buffer object
@@ -308,6 +314,11 @@ static int __init exporter_module_init(void)
 	ret = exporter_reap_init();
 	if (ret)
 		return ret;
+	ret = exporter_control_init();
+	if (ret) {
+		exporter_reap_exit();
+		return ret;
+	}
 	exporter_lockdep();
 	exporter_debugfs_init();
 	return 0;
@@ -317,6 +328,7 @@ module_init(exporter_module_init);
 static void __exit exporter_module_exit(void)
 {
 	exporter_debugfs_exit();
+	exporter_control_exit();
 	exporter_reap_exit();
 }
 module_exit(exporter_module_exit);

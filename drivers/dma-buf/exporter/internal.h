@@ -159,6 +159,13 @@ void exporter_reap_setup(struct dma_buf_exporter *exporter);
 int exporter_reap_init(void);
 void exporter_reap_exit(void);
 
+/* control.c */
+int exporter_control_init(void);
+void exporter_control_exit(void);
+
+/* exporter.c */
+struct dma_buf_exporter *exporter_of(const struct dma_buf *dmabuf);
+
 /* revoke.c */
 int exporter_wait_resumed(struct dma_buf_exporter *exporter);
 
