@@ -127,23 +127,29 @@ static int pool_mib_set(const char *val, const struct kernel_param *kp)
 	return ret;
 }
 
-/* A task that says where its memory must be gets it from the page allocator. */
-static bool pool_usable(int nid)
+/*
+ * The node whose blocks the caller may have. A task that says where its memory
+ * must be gets it from the page allocator.
+ */
+static int pool_node(int nid)
 {
+	if (nid == NUMA_NO_NODE) {
 #ifdef CONFIG_NUMA
-	if (current->mempolicy)
-		return false;
+		if (current->mempolicy)
+			return NUMA_NO_NODE;
 #endif
-	return node_isset(nid, cpuset_current_mems_allowed);
+		nid = numa_mem_id();
+	}
+	return node_isset(nid, cpuset_current_mems_allowed) ? nid : NUMA_NO_NODE;
 }
 
-/* A zeroed block of the caller's node, or NULL. */
-struct page *heap_pool_get(void)
+/* A zeroed block of node @nid, or of the caller's for NUMA_NO_NODE, or NULL. */
+struct page *heap_pool_get(int nid)
 {
-	int nid = numa_mem_id();
 	struct page *page;
 
-	if (!pool_usable(nid))
+	nid = pool_node(nid);
+	if (nid == NUMA_NO_NODE)
 		return NULL;
 	page = pool_pop(&pools[nid], &pools[nid].clean);
 	if (!page) {
