@@ -4,7 +4,6 @@
 #define _SELFTESTS_HEAP_H
 
 #include <dirent.h>
-#include <stdarg.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
@@ -17,20 +16,6 @@
 #define OWN_ACCOUNTING	"/sys/module/pfnmap_heap/parameters/mem_accounting"
 #define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/dma_heap_test"
-
-static inline int write_file(const char *path, const char *fmt, ...)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-	va_list args;
-
-	if (fd < 0)
-		return -errno;
-	va_start(args, fmt);
-	ret = vdprintf(fd, fmt, args) < 0 ? -errno : 0;
-	va_end(args);
-	close(fd);
-	return ret;
-}
 
 /* The number behind @key in a file, or the file's first without a key. */
 static inline long read_number(const char *path, const char *key)

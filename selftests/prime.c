@@ -83,15 +83,6 @@ static int attachments(void)
 	return n;
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	int ret = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
-
-	close(fd);
-	return ret;
-}
-
 /* How many DMA mappings were made since tracing was begun. */
 static int traced_maps(void)
 {

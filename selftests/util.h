@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <linux/dma-heap.h>
@@ -140,6 +142,31 @@ static inline void wait_asleep(pid_t pid, pid_t tid)
 		line[len > 0 ? len : 0] = 0;
 		state = strrchr(line, ')');
 	} while (!state || (state[2] != 'S' && state[2] != 'D'));
+}
+
+static inline int write_file(const char *path, const char *fmt, ...)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret;
+	va_list args;
+
+	if (fd < 0)
+		return -errno;
+	va_start(args, fmt);
+	ret = vdprintf(fd, fmt, args) < 0 ? -errno : 0;
+	va_end(args);
+	close(fd);
+	return ret;
+}
+
+/* Is this kernel that release or a later one? */
+static inline bool kernel_since(int major, int minor)
+{
+	struct utsname name;
+	int a, b;
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &a, &b) != 2)
+		return false;
+	return a > major || (a == major && b >= minor);
 }
 
 static inline int et_open(void)

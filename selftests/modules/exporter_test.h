@@ -48,10 +48,17 @@ struct et_alloc {
 	__u64 node_offset;
 };
 
+enum et_dynamic {
+	ET_STATIC,
+	ET_DYNAMIC,	/* unmaps when it is told to, and maps again for ET_DMA */
+	ET_P2P,		/* the same, and takes memory without pages */
+	ET_LATE,	/* as ET_P2P, but unmaps with ET_UNMAP only */
+};
+
 /**
  * struct et_import - attach to a dma-buf and map it
  * @fd: in: the dma-buf
- * @dynamic: in: 1 for a dynamic importer, 2 for one that allows peer to peer
+ * @dynamic: in: an enum et_dynamic
  * @dir: in: an enum dma_data_direction
  * @pin: in: dynamic: pin before mapping
  * @id: out: the mapping, for the calls below
@@ -98,12 +105,49 @@ struct et_copy {
  * @frees: ops->free_backing
  * @begins: ops->begin_cpu_access
  * @ends: ops->end_cpu_access
+ * @invalidates: calls of the importers
  */
 struct et_stats {
 	__u64 populates;
 	__u64 frees;
 	__u64 begins;
 	__u64 ends;
+	__u64 invalidates;
+};
+
+enum et_move_flags {
+	ET_MOVE_PAUSE = 1,	/* the copy waits for ET_GO, with the lock held */
+	ET_MOVE_ASYNC = 2,	/* the copy is a fence that ET_GO signals */
+	ET_MOVE_FAIL = 4,	/* the copy fails: EIO */
+	ET_MOVE_LOCKED = 8,	/* as a driver that holds the lock */
+	ET_REVOKE_SUSPEND = 16,	/* ET_REVOKE for a while, until ET_RESUME */
+	ET_MOVE_MEMCPY = 32,	/* no move, but memcpy() to memory of that kind */
+};
+
+#define ET_FOREVER	(~0U)
+
+/**
+ * struct et_move - move a buffer, or take its memory away
+ * @id: in: the buffer
+ * @kind: in: an enum et_kind
+ * @caching: in: an enum dma_buf_caching
+ * @chunk: in: pages of an extent; 0 for as few extents as there can be
+ * @policy: in: an enum dma_buf_move_policy
+ * @timeout_ms: in: how long to wait, or ET_FOREVER
+ * @flags: in: enum et_move_flags
+ * @pad: 0
+ * @ns: out: how long it took, without making the new memory
+ */
+struct et_move {
+	__u32 id;
+	__u32 kind;
+	__u32 caching;
+	__u32 chunk;
+	__u32 policy;
+	__u32 timeout_ms;
+	__u32 flags;
+	__u32 pad;
+	__u64 ns;
 };
 
 #define ET_ALLOC	_IOWR('E', 0, struct et_alloc)
@@ -120,6 +164,15 @@ struct et_stats {
 #define ET_SIGNAL	_IO('E', 11)
 #define ET_WRITE_FENCE	_IO('E', 13)	/* as ET_FENCE, with usage WRITE */
 #define ET_NODE_OF	_IO('E', 12)	/* offset 0 of this file maps the dma-buf fd */
-#define ET_LOOSE_FENCE	_IO('E', 14)	/* as ET_FENCE, without a hold on the module */
+#define ET_MOVE		_IOWR('E', 14, struct et_move)
+#define ET_GO		_IO('E', 15)	/* end a copy: 0, or fail it with this errno */
+#define ET_REVOKE	_IOWR('E', 16, struct et_move)
+#define ET_RESUME	_IO('E', 17)	/* of buffer id */
+#define ET_UNMAP	_IO('E', 18)	/* unmap mapping id, which ET_DMA maps again */
+#define ET_PIN		_IO('E', 19)	/* pin mapping id once more */
+#define ET_UNPIN	_IO('E', 20)
+#define ET_VHOLD	_IO('E', 21)	/* a vmap of fd until ET_VDROP */
+#define ET_VDROP	_IO('E', 22)
+#define ET_LOOSE_FENCE	_IO('E', 23)	/* as ET_FENCE, without a hold on the module */
 
 #endif

@@ -83,6 +83,7 @@ static const struct dma_buf_exporter_ops et_ops = {
 	.release = et_put,
 	.free_backing = et_free_backing,
 	.populate = et_populate,
+	.copy = et_copy,
 	.begin_cpu_access = et_begin,
 	.end_cpu_access = et_end,
 	.get = et_get,
@@ -106,7 +107,7 @@ static int buffer_export(struct et_buffer *buffer)
 	return fd;
 }
 
-int et_buffer_alloc(struct et_alloc *how)
+int et_buffer_alloc(struct et_alloc *how, struct address_space *node_mapping)
 {
 	struct dma_buf_backing *backing;
 	struct et_buffer *buffer;
@@ -140,6 +141,7 @@ int et_buffer_alloc(struct et_alloc *how)
 	ret = xa_alloc(&et_buffers, &buffer->id, NULL, XA_LIMIT(1, 1023), GFP_KERNEL);
 	if (ret)
 		goto err;
+	buffer->exporter.node_mapping = node_mapping;
 	buffer->exporter.node_pgoff = (pgoff_t)buffer->id * ET_NODE_WINDOW;
 	if (!(how->flags & ET_NO_EXPORT)) {
 		ret = buffer_export(buffer);
@@ -177,20 +179,32 @@ int et_buffer_export(u32 id)
 	return buffer ? buffer_export(buffer) : -ENOENT;
 }
 
-int et_buffer_mmap(struct vm_area_struct *vma)
+struct dma_buf_exporter *et_buffer_get(u32 id)
 {
 	struct et_buffer *buffer;
-	int ret;
 
 	xa_lock(&et_buffers);
-	buffer = xa_load(&et_buffers, vma->vm_pgoff / ET_NODE_WINDOW);
+	buffer = xa_load(&et_buffers, id);
 	if (buffer)
 		kref_get(&buffer->ref);
 	xa_unlock(&et_buffers);
-	if (!buffer)
+	return buffer ? &buffer->exporter : NULL;
+}
+
+void et_buffer_put(struct dma_buf_exporter *exporter)
+{
+	et_put(exporter);
+}
+
+int et_buffer_mmap(struct vm_area_struct *vma)
+{
+	struct dma_buf_exporter *exporter = et_buffer_get(vma->vm_pgoff / ET_NODE_WINDOW);
+	int ret;
+
+	if (!exporter)
 		return -EINVAL;
-	ret = dma_buf_exporter_mmap(&buffer->exporter, vma);
-	et_put(&buffer->exporter);
+	ret = dma_buf_exporter_mmap(exporter, vma);
+	et_put(exporter);
 	return ret;
 }
 
@@ -200,6 +214,7 @@ void et_buffer_stats(struct et_stats *stats)
 	stats->frees = atomic64_read(&et_frees);
 	stats->begins = atomic64_read(&et_begins);
 	stats->ends = atomic64_read(&et_ends);
+	stats->invalidates = et_invalidates();
 }
 
 void et_buffer_exit(void)

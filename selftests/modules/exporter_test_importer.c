@@ -10,6 +10,7 @@
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -22,25 +23,71 @@
 struct et_mapping {
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
-	struct sg_table *sgt;
+	struct sg_table *sgt;		/* protected by resv */
 	enum dma_data_direction dir;
-	bool pinned;
+	unsigned int pins;		/* protected by resv */
 };
 
 static DEFINE_XARRAY_ALLOC1(et_mappings);
+static atomic64_t invalidates;
+
+static void et_invalidate_late(struct dma_buf_attachment *attach)
+{
+	atomic64_inc(&invalidates);
+}
 
 static void et_invalidate(struct dma_buf_attachment *attach)
 {
+	struct et_mapping *m = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	atomic64_inc(&invalidates);
+	if (m->sgt)
+		dma_buf_unmap_attachment(m->attach, m->sgt, m->dir);
+	m->sgt = NULL;
 }
 
-static const struct dma_buf_attach_ops et_dynamic_ops = {
-	DMA_BUF_COMPAT_INVALIDATE(et_invalidate),
+u64 et_invalidates(void)
+{
+	return atomic64_read(&invalidates);
+}
+
+static const struct dma_buf_attach_ops et_dynamic_ops[] = {
+	[ET_DYNAMIC] = {
+		DMA_BUF_COMPAT_INVALIDATE(et_invalidate),
+	},
+	[ET_P2P] = {
+		.allow_peer2peer = true,
+		DMA_BUF_COMPAT_INVALIDATE(et_invalidate),
+	},
+	[ET_LATE] = {
+		.allow_peer2peer = true,
+		DMA_BUF_COMPAT_INVALIDATE(et_invalidate_late),
+	},
 };
 
-static const struct dma_buf_attach_ops et_p2p_ops = {
-	.allow_peer2peer = true,
-	DMA_BUF_COMPAT_INVALIDATE(et_invalidate),
-};
+static int mapping_map(struct et_mapping *m)
+{
+	struct sg_table *sgt;
+
+	dma_resv_assert_held(m->dmabuf->resv);
+
+	if (m->sgt)
+		return 0;
+	sgt = dma_buf_map_attachment(m->attach, m->dir);
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	m->sgt = sgt;
+	return 0;
+}
+
+static void mapping_unmap(struct et_mapping *m)
+{
+	if (m->sgt)
+		dma_buf_unmap_attachment(m->attach, m->sgt, m->dir);
+	m->sgt = NULL;
+}
 
 static int mapping_make(struct et_mapping *m, const struct et_import *import,
 			struct device *dev)
@@ -48,8 +95,10 @@ static int mapping_make(struct et_mapping *m, const struct et_import *import,
 	const struct dma_buf_attach_ops *ops = NULL;
 	int ret = 0;
 
+	if (import->dynamic >= ARRAY_SIZE(et_dynamic_ops))
+		return -EINVAL;
 	if (import->dynamic)
-		ops = import->dynamic == 2 ? &et_p2p_ops : &et_dynamic_ops;
+		ops = &et_dynamic_ops[import->dynamic];
 	m->attach = dma_buf_dynamic_attach(m->dmabuf, dev, ops, m);
 	if (IS_ERR(m->attach))
 		return PTR_ERR(m->attach);
@@ -57,13 +106,11 @@ static int mapping_make(struct et_mapping *m, const struct et_import *import,
 	dma_resv_lock(m->dmabuf->resv, NULL);
 	if (import->pin && ops) {
 		ret = dma_buf_pin(m->attach);
-		m->pinned = !ret;
+		m->pins = !ret;
 	}
-	if (!ret) {
-		m->sgt = dma_buf_map_attachment(m->attach, m->dir);
-		ret = PTR_ERR_OR_ZERO(m->sgt);
-	}
-	if (ret && m->pinned)
+	if (!ret)
+		ret = mapping_map(m);
+	if (ret && m->pins)
 		dma_buf_unpin(m->attach);
 	dma_resv_unlock(m->dmabuf->resv);
 	if (ret)
@@ -74,8 +121,8 @@ static int mapping_make(struct et_mapping *m, const struct et_import *import,
 static void mapping_drop(struct et_mapping *m)
 {
 	dma_resv_lock(m->dmabuf->resv, NULL);
-	dma_buf_unmap_attachment(m->attach, m->sgt, m->dir);
-	if (m->pinned)
+	mapping_unmap(m);
+	while (m->pins--)
 		dma_buf_unpin(m->attach);
 	dma_resv_unlock(m->dmabuf->resv);
 	dma_buf_detach(m->dmabuf, m->attach);
@@ -132,16 +179,47 @@ int et_unimport(u32 id)
 	return 0;
 }
 
-int et_dma(const struct et_copy *copy)
+/* For an importer that unmaps late. */
+int et_unmap(u32 id)
 {
-	struct et_mapping *m = xa_load(&et_mappings, copy->id);
-	u64 offset = copy->offset;
-	struct scatterlist *sg;
-	int i, ret = -EINVAL;
-	void *mem;
+	struct et_mapping *m = xa_load(&et_mappings, id);
 
 	if (!m)
 		return -ENOENT;
+	dma_resv_lock(m->dmabuf->resv, NULL);
+	mapping_unmap(m);
+	dma_resv_unlock(m->dmabuf->resv);
+	return 0;
+}
+
+int et_pin(u32 id, bool pin)
+{
+	struct et_mapping *m = xa_load(&et_mappings, id);
+	int ret = 0;
+
+	if (!m || !m->attach->importer_ops)
+		return -ENOENT;
+	dma_resv_lock(m->dmabuf->resv, NULL);
+	if (pin) {
+		ret = dma_buf_pin(m->attach);
+		m->pins += !ret;
+	} else if (m->pins) {
+		dma_buf_unpin(m->attach);
+		m->pins--;
+	} else {
+		ret = -EINVAL;
+	}
+	dma_resv_unlock(m->dmabuf->resv);
+	return ret;
+}
+
+static int mapping_copy(struct et_mapping *m, const struct et_copy *copy, void *bounce)
+{
+	u64 offset = copy->offset;
+	struct scatterlist *sg;
+	void *mem;
+	int i;
+
 	for_each_sgtable_dma_sg(m->sgt, sg, i) {
 		if (offset < sg_dma_len(sg))
 			break;
@@ -154,13 +232,43 @@ int et_dma(const struct et_copy *copy)
 	if (!mem)
 		return -ENOMEM;
 	if (copy->write)
-		ret = copy_from_user(mem + offset_in_page(offset),
-				     u64_to_user_ptr(copy->user), copy->len);
+		memcpy(mem + offset_in_page(offset), bounce, copy->len);
 	else
-		ret = copy_to_user(u64_to_user_ptr(copy->user),
-				   mem + offset_in_page(offset), copy->len);
+		memcpy(bounce, mem + offset_in_page(offset), copy->len);
 	memunmap(mem);
-	return ret ? -EFAULT : 0;
+	return 0;
+}
+
+/* One job of the device, over before the lock is dropped. */
+int et_dma(const struct et_copy *copy)
+{
+	struct et_mapping *m = xa_load(&et_mappings, copy->id);
+	void __user *user = u64_to_user_ptr(copy->user);
+	void *bounce;
+	int ret;
+
+	if (!m)
+		return -ENOENT;
+	if (copy->len > PAGE_SIZE)
+		return -EINVAL;
+	bounce = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	if (!bounce)
+		return -ENOMEM;
+	ret = -EFAULT;
+	if (copy->write && copy_from_user(bounce, user, copy->len))
+		goto free;
+
+	dma_resv_lock(m->dmabuf->resv, NULL);
+	ret = mapping_map(m);
+	if (!ret)
+		ret = mapping_copy(m, copy, bounce);
+	dma_resv_unlock(m->dmabuf->resv);
+
+	if (!ret && !copy->write && copy_to_user(user, bounce, copy->len))
+		ret = -EFAULT;
+free:
+	kfree(bounce);
+	return ret;
 }
 
 static int vmap_copy(struct iosys_map *map, const struct et_copy *copy, void *bounce)
@@ -211,11 +319,47 @@ put:
 	return ret;
 }
 
+/* A kernel mapping that stays, of one buffer at once. */
+static DEFINE_MUTEX(vhold_mutex);
+static struct dma_buf *vheld;
+static struct iosys_map vheld_map;
+
+int et_vhold(int fd)
+{
+	struct dma_buf *dmabuf;
+	int ret;
+
+	guard(mutex)(&vhold_mutex);
+	if (vheld)
+		return -EBUSY;
+	dmabuf = dma_buf_get(fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = dma_buf_vmap_unlocked(dmabuf, &vheld_map);
+	if (ret)
+		dma_buf_put(dmabuf);
+	else
+		vheld = dmabuf;
+	return ret;
+}
+
+int et_vdrop(void)
+{
+	guard(mutex)(&vhold_mutex);
+	if (!vheld)
+		return -ENOENT;
+	dma_buf_vunmap_unlocked(vheld, &vheld_map);
+	dma_buf_put(vheld);
+	vheld = NULL;
+	return 0;
+}
+
 void et_import_exit(void)
 {
 	struct et_mapping *m;
 	unsigned long id;
 
+	et_vdrop();
 	xa_for_each(&et_mappings, id, m)
 		mapping_drop(m);
 	xa_destroy(&et_mappings);

@@ -35,7 +35,7 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 {
 	switch (cmd) {
 	case ET_ALLOC:
-		return et_buffer_alloc(data);
+		return et_buffer_alloc(data, file->f_mapping);
 	case ET_FREE:
 		return et_buffer_free(arg);
 	case ET_EXPORT:
@@ -65,6 +65,24 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 		return et_signal();
 	case ET_NODE_OF:
 		return et_node_of(file, arg);
+	case ET_MOVE:
+		return et_move(data);
+	case ET_GO:
+		return et_move_go(-(int)arg);
+	case ET_REVOKE:
+		return et_revoke(data);
+	case ET_RESUME:
+		return et_resume(arg);
+	case ET_UNMAP:
+		return et_unmap(arg);
+	case ET_PIN:
+		return et_pin(arg, true);
+	case ET_VHOLD:
+		return et_vhold(arg);
+	case ET_VDROP:
+		return et_vdrop();
+	case ET_UNPIN:
+		return et_pin(arg, false);
 	default:
 		return -ENOTTY;
 	}
@@ -77,6 +95,7 @@ static long et_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		struct et_import import;
 		struct et_copy copy;
 		struct et_stats stats;
+		struct et_move move;
 	} data = {};
 	size_t size = _IOC_SIZE(cmd);
 	int ret;
@@ -147,6 +166,7 @@ module_init(et_init);
 static void __exit et_exit(void)
 {
 	misc_deregister(&et_misc);
+	et_move_exit();
 	et_sync_exit();
 	et_import_exit();
 	et_buffer_exit();

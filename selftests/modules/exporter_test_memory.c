@@ -27,12 +27,14 @@ module_param(unpaged_size, ulong, 0444);
  * @wb: keeps the memory type of cached memory without struct page
  * @pages: one entry a page of system memory
  * @nr: number of pages
+ * @flags: how a move to it goes, enum et_move_flags
  */
 struct memory {
 	u32 kind;
 	void *wb;
 	struct page **pages;
 	unsigned long nr;
+	u32 flags;
 };
 
 /* Unpaged and I/O memory is handed out from the start, to one buffer at once. */
@@ -184,6 +186,20 @@ struct dma_buf_backing *et_memory_get(const struct et_alloc *how)
 		return ERR_PTR(ret);
 	}
 	return backing;
+}
+
+void et_memory_set_flags(struct dma_buf_backing *backing, u32 flags)
+{
+	struct memory *mem = backing->priv;
+
+	mem->flags = flags;
+}
+
+u32 et_memory_flags(const struct dma_buf_backing *backing)
+{
+	const struct memory *mem = backing->priv;
+
+	return mem->flags;
 }
 
 void et_memory_exit(void)

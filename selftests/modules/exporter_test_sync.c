@@ -103,6 +103,19 @@ static const struct dma_fence_ops et_loose_fence_ops = {
 static DEFINE_SPINLOCK(fence_lock);
 static struct dma_fence *pending;
 
+struct dma_fence *et_fence_create(bool loose)
+{
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (!fence)
+		return NULL;
+	if (!loose)
+		__module_get(THIS_MODULE);
+	dma_fence_init(fence, loose ? &et_loose_fence_ops : &et_fence_ops, &fence_lock,
+		       dma_fence_context_alloc(1), 1);
+	return fence;
+}
+
 int et_fence(int fd, enum dma_resv_usage usage, bool loose)
 {
 	struct dma_fence *fence;
@@ -115,15 +128,11 @@ int et_fence(int fd, enum dma_resv_usage usage, bool loose)
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+	fence = et_fence_create(loose);
 	if (!fence) {
 		ret = -ENOMEM;
 		goto put;
 	}
-	if (!loose)
-		__module_get(THIS_MODULE);
-	dma_fence_init(fence, loose ? &et_loose_fence_ops : &et_fence_ops, &fence_lock,
-		       dma_fence_context_alloc(1), 1);
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	ret = dma_resv_reserve_fences(dmabuf->resv, 1);

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation that the kernel makes for a caller fails in turn: the call
+ * fails with ENOMEM or does without, and leaves nothing behind.
+ */
+#include <linux/dma-buf-exporter.h>
+
+#include "moves.h"
+#include "kselftest_harness.h"
+
+#define DEBUGFS	"/sys/kernel/debug/"
+
+/* Lets the @n-th allocation of this thread fail; 0 for none. */
+static bool fail(int fd, int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	return pwrite(fd, text, len, 0) == len;
+}
+
+/* Has it done so by now? */
+static bool has_failed(int fd)
+{
+	char text[16] = {};
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+}
+
+static void touch_all(char *map)
+{
+	for (size_t off = 0; off < SIZE; off += PAGE)
+		poke(map + off, 1);
+}
+
+/* 0, or the error of the first call that failed. */
+static int use_heap(int et)
+{
+	int fd = pfnmap_alloc(SIZE), ret = 0;
+	char *map;
+
+	if (fd < 0)
+		return errno;
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED) {
+		ret = errno;
+	} else {
+		touch_all(map);
+		munmap(map, SIZE);
+	}
+	close(fd);
+	return ret;
+}
+
+static int use_importers(int et)
+{
+	static const struct et_import how[] = {
+		{ .dynamic = ET_STATIC },
+		{ .dynamic = ET_DYNAMIC, .pin = 1 },
+		{ .dynamic = ET_P2P },
+	};
+	struct et_copy copy = { .len = 8 };
+	struct et_alloc alloc;
+	uint64_t word;
+	int ret = 0;
+
+	if (buffer_alloc(et, &alloc, ET_PAGES, 0, 64))
+		return errno;
+	for (int i = 0; !ret && i < ARRAY_SIZE(how); i++) {
+		struct et_import import = how[i];
+
+		import.fd = alloc.fd;
+		if (ioctl(et, ET_IMPORT, &import))
+			ret = errno;
+		else
+			ioctl(et, ET_UNIMPORT, import.id);
+	}
+	copy.fd = alloc.fd;
+	copy.user = (uintptr_t)&word;
+	if (!ret && ioctl(et, ET_VMAP, &copy))
+		ret = errno;
+	ioctl(et, ET_FREE, alloc.id);
+	close(alloc.fd);
+	return ret;
+}
+
+static int use_moves(int et)
+{
+	struct et_import import = { .dynamic = ET_DYNAMIC };
+	struct et_alloc alloc;
+	struct et_move move;
+	int ret = 0;
+	char *map;
+
+	if (buffer_alloc(et, &alloc, ET_PAGES, 0, 64))
+		return errno;
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, alloc.fd, 0);
+	if (map == MAP_FAILED) {
+		ret = errno;
+		goto free;
+	}
+	fill(map, 1);
+	import.fd = alloc.fd;
+	if (ioctl(et, ET_IMPORT, &import)) {
+		ret = errno;
+		goto unmap;
+	}
+	for (int kind = ET_PAGES; !ret && kind <= ET_UNPAGED; kind++) {
+		move = (struct et_move) {
+			.id = alloc.id, .kind = kind, .chunk = 64, .timeout_ms = ET_FOREVER,
+		};
+		if (ioctl(et, ET_MOVE, &move))
+			ret = errno;
+		/* Wherever it is now, it is whole. */
+		if (wrong(map, 1))
+			ret = EIO;
+	}
+	move = (struct et_move) { .id = alloc.id, .timeout_ms = ET_FOREVER };
+	if (!ret && ioctl(et, ET_REVOKE, &move))
+		ret = errno;
+	ioctl(et, ET_UNIMPORT, import.id);
+unmap:
+	munmap(map, SIZE);
+free:
+	ioctl(et, ET_FREE, alloc.id);
+	close(alloc.fd);
+	return ret;
+}
+
+static int use_control(int et)
+{
+	struct dma_buf_exporter_alloc alloc = {
+		.size = sizeof(alloc), .length = SIZE, .fd_flags = O_RDWR, .source = "pfnmap",
+	};
+	struct dma_buf_exporter_info info = { .size = sizeof(info) };
+	struct dma_buf_exporter_move_args move = {
+		.size = sizeof(move), .timeout_ms = 1000, .placement = "node0",
+	};
+	int dev = open("/dev/dma_buf_exporter", O_RDWR | O_CLOEXEC), ret = 0;
+
+	if (dev < 0)
+		return errno;
+	if (ioctl(dev, DMA_BUF_EXPORTER_ALLOC, &alloc)) {
+		ret = errno;
+	} else {
+		if (ioctl(alloc.control_fd, DMA_BUF_EXPORTER_MOVE, &move) ||
+		    ioctl(alloc.control_fd, DMA_BUF_EXPORTER_INFO, &info))
+			ret = errno;
+		close(alloc.control_fd);
+		close(alloc.fd);
+	}
+	close(dev);
+	return ret;
+}
+
+FIXTURE(allocations) {
+	int et, nth, live;
+};
+
+FIXTURE_VARIANT(allocations) {
+	int (*use)(int et);
+};
+
+FIXTURE_VARIANT_ADD(allocations, heap) { use_heap };
+FIXTURE_VARIANT_ADD(allocations, importers) { use_importers };
+FIXTURE_VARIANT_ADD(allocations, moves) { use_moves };
+FIXTURE_VARIANT_ADD(allocations, control) { use_control };
+
+FIXTURE_SETUP(allocations)
+{
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->nth < 0)
+		SKIP(return, "no fault injection (CONFIG_FAULT_INJECTION) in this kernel");
+	write_file(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+	write_file(DEBUGFS "fail_page_alloc/min-order", "0");
+	write_file("/sys/module/pfnmap_heap/parameters/pool_mib", "0");
+	self->et = et_open();
+	ASSERT_GE(self->et, 0);
+	self->live = live_buffers();
+}
+
+FIXTURE_TEARDOWN(allocations)
+{
+	if (self->nth >= 0) {
+		write_file("/sys/module/pfnmap_heap/parameters/pool_mib", "64");
+		close(self->et);
+		close(self->nth);
+	}
+}
+
+TEST_F(allocations, fail_in_turn)
+{
+	int n = 0, refused = 0, ret;
+
+	ASSERT_EQ(0, variant->use(self->et));
+	do {
+		ASSERT_TRUE(fail(self->nth, ++n));
+		ret = variant->use(self->et);
+		refused += ret == ENOMEM;
+		ASSERT_TRUE(!ret || ret == ENOMEM);
+		ASSERT_EQ(self->live, live_buffers());
+	} while (has_failed(self->nth));
+	fail(self->nth, 0);
+	TH_LOG("%d allocations, %d of them cannot be done without", n - 1, refused);
+	EXPECT_GT(refused, 0);
+	EXPECT_EQ(0, variant->use(self->et));
+}
+
+TEST_HARNESS_MAIN
