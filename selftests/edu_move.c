@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Buffers that move while a real DMA engine uses them: a move waits for what the
+ * device still does, no address of the old place works when it returns, and the
+ * data is where the device looks for it next.
+ */
+#include "edu.h"
+#include "kselftest_harness.h"
+
+enum { WAIT, REVOKE, BLOCK };
+
+static struct et_move to(const struct buffer *b, unsigned int kind, unsigned int policy,
+			 unsigned int timeout_ms)
+{
+	return (struct et_move) {
+		.id = b->how.id, .kind = kind, .caching = kind == ET_IO ? 2 : 0,
+		.policy = policy, .timeout_ms = timeout_ms,
+	};
+}
+
+/* A place to go to; there is one buffer at once where pages are not. */
+static unsigned int elsewhere(unsigned int kind)
+{
+	return kind == ET_UNPAGED ? ET_PAGES : ET_UNPAGED;
+}
+
+static int move(int et, const struct buffer *b, unsigned int kind, unsigned int policy,
+		unsigned int timeout_ms)
+{
+	struct et_move m = to(b, kind, policy, timeout_ms);
+
+	return ioctl(et, ET_MOVE, &m) ? -errno : 0;
+}
+
+FIXTURE(moved) {
+	int edu;
+	int et;
+	struct buffer b;
+	struct edu_attach how;
+	struct edu_stats before;
+};
+
+FIXTURE_VARIANT(moved) {
+	unsigned int kind;
+	unsigned int mode;
+};
+
+FIXTURE_VARIANT_ADD(moved, pages) { ET_PAGES, EDU_DYNAMIC };
+FIXTURE_VARIANT_ADD(moved, pages_late) { ET_PAGES, EDU_DYNAMIC_LATE };
+FIXTURE_VARIANT_ADD(moved, unpaged) { ET_UNPAGED, EDU_DYNAMIC };
+FIXTURE_VARIANT_ADD(moved, unpaged_late) { ET_UNPAGED, EDU_DYNAMIC_LATE };
+FIXTURE_VARIANT_ADD(moved, bar) { ET_IO, EDU_DYNAMIC };
+
+FIXTURE_SETUP(moved)
+{
+	int ret;
+
+	self->edu = edu_open();
+	if (self->edu < 0 && errno == ENOENT)
+		SKIP(return, "no edu device in this machine");
+	ASSERT_GE(self->edu, 0);
+	self->et = et_open();
+	ASSERT_GE(self->et, 0);
+	self->before = edu_stats(self->edu);
+	ret = buffer_alloc(self->et, &self->b, variant->kind, 0);
+	if (ret == -ENODEV)
+		SKIP(return, "no memory of this kind in this machine");
+	ASSERT_EQ(0, ret);
+	stay_on_cpu();
+	self->how = attach(self->edu, self->b.fd, variant->mode, EDU_P2P, BIDIRECTIONAL);
+	ASSERT_NE(0, self->how.id);
+}
+
+FIXTURE_TEARDOWN(moved)
+{
+	struct edu_stats after;
+
+	if (self->edu < 0)
+		return;
+	buffer_free(self->et, &self->b);
+	close(self->edu);
+	self->edu = edu_open();
+	after = edu_stats(self->edu);
+	EXPECT_EQ(after.maps - self->before.maps, after.unmaps - self->before.unmaps);
+	EXPECT_EQ(self->before.errors, after.errors);
+	close(self->edu);
+	close(self->et);
+}
+
+/*
+ * The memory that the buffer left belongs to another one, which the device must
+ * not write. The address was used before, so the IOMMU has it in its cache.
+ */
+TEST_F(moved, stale_address)
+{
+	struct buffer next = {};
+	struct faults faults;
+	char data[64];
+
+	if (!edu_translated())
+		SKIP(return, "no IOMMU translates for the device");
+	memset(data, 0x11, sizeof(data));
+	ASSERT_EQ(0, edu_access(self->edu, EDU_LOAD, 0, 0, data, sizeof(data)));
+	ASSERT_EQ(0, raw_dma(self->edu, self->how.addr, sizeof(data), true));
+	ASSERT_EQ(0x11, peek(self->b.map));
+	memset(data, 0x55, sizeof(data));
+	ASSERT_EQ(0, edu_access(self->edu, EDU_LOAD, 0, 0, data, sizeof(data)));
+
+	faults = faults_begin();
+	ASSERT_EQ(0, move(self->et, &self->b, elsewhere(variant->kind), WAIT, ET_FOREVER));
+	if (variant->kind != ET_PAGES)	/* those go to whoever asks first */
+		ASSERT_EQ(0, buffer_alloc(self->et, &next, variant->kind, 0));
+	ASSERT_EQ(0, raw_dma(self->edu, self->how.addr, sizeof(data), true));
+	if (next.map)
+		EXPECT_EQ(0, peek(next.map));
+	EXPECT_EQ(0x11, peek(self->b.map));
+	EXPECT_TRUE(faults_end(&faults, self->how.addr, true));
+	EXPECT_EQ(0, query(self->edu, self->how.id, 0).nents);
+	EXPECT_EQ(self->before.unmaps + 1, edu_stats(self->edu).unmaps);
+	buffer_free(self->et, &next);
+}
+
+/* The same when the memory is taken away for good. */
+TEST_F(moved, revoked)
+{
+	struct et_move m = { .id = self->b.how.id, .timeout_ms = ET_FOREVER };
+	struct buffer next = {};
+	struct faults faults;
+	char data[64];
+
+	memset(data, 0x11, sizeof(data));
+	ASSERT_EQ(0, edu_access(self->edu, EDU_LOAD, 0, 0, data, sizeof(data)));
+	ASSERT_EQ(0, raw_dma(self->edu, self->how.addr, sizeof(data), true));
+	ASSERT_EQ(0x11, peek(self->b.map));
+	memset(data, 0x55, sizeof(data));
+	ASSERT_EQ(0, edu_access(self->edu, EDU_LOAD, 0, 0, data, sizeof(data)));
+
+	faults = faults_begin();
+	ASSERT_EQ(0, ioctl(self->et, ET_REVOKE, &m));
+	if (variant->kind != ET_PAGES)
+		ASSERT_EQ(0, buffer_alloc(self->et, &next, variant->kind, 0));
+	if (edu_translated()) {
+		ASSERT_EQ(0, raw_dma(self->edu, self->how.addr, sizeof(data), true));
+		EXPECT_TRUE(faults_end(&faults, self->how.addr, true));
+	}
+	if (next.map)
+		EXPECT_EQ(0, peek(next.map));
+	EXPECT_EQ(-1, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, 0));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(0, attach(self->edu, self->b.fd, EDU_DYNAMIC, EDU_P2P, 0).id);
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(0, ioctl(self->edu, EDU_DETACH, self->how.id));
+	buffer_free(self->et, &next);
+}
+
+/* From place to place, with the device reading and writing at each. */
+TEST_F(moved, content)
+{
+	static const unsigned int kinds[] = { ET_PAGES, ET_UNPAGED, ET_IO, ET_PAGES };
+	unsigned int kind = variant->kind;
+	char in[200], out[200];
+	struct et_move m;
+	int ret;
+
+	fill(self->b.map + PAGE, 99, 8 * PAGE);
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[i] == kind && kind != ET_PAGES)
+			continue;
+		fill(out, i, sizeof(out));
+		ASSERT_EQ(0, edu_access(self->edu, EDU_WRITE, self->how.id,
+					16 * PAGE - 100, out, sizeof(out)));
+		m = to(&self->b, kinds[i], WAIT, ET_FOREVER);
+		m.chunk = i & 1 ? 3 : 0;
+		ret = ioctl(self->et, ET_MOVE, &m) ? -errno : 0;
+		if (ret == -ENODEV)
+			continue;
+		ASSERT_EQ(0, ret);
+		kind = kinds[i];
+		EXPECT_EQ(0, query(self->edu, self->how.id, 0).nents);
+		ASSERT_EQ(0, edu_access(self->edu, EDU_READ, self->how.id,
+					16 * PAGE - 100, in, sizeof(in)));
+		EXPECT_TRUE(filled(in, i, sizeof(in)));
+		EXPECT_TRUE(filled(self->b.map + 16 * PAGE - 100, i, sizeof(in)));
+		EXPECT_TRUE(filled(self->b.map + PAGE, 99, 8 * PAGE));
+	}
+}
+
+/* A move waits for a job that has not begun, or does not begin itself. */
+TEST_F(moved, waits_for_job)
+{
+	unsigned int kind = elsewhere(variant->kind);
+	static const unsigned int usages[] = { 0, EDU_BOOKKEEP };
+	struct et_move m = to(&self->b, kind, WAIT, ET_FOREVER);
+	struct caller caller;
+
+	memset(self->b.map, 0x21, 64);
+	for (int i = 0; i < ARRAY_SIZE(usages); i++) {
+		ASSERT_EQ(0, ioctl(self->edu, EDU_HOLD));
+		ASSERT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64 + 64 * i, 64,
+				  EDU_ASYNC | usages[i]));
+		EXPECT_EQ(-EBUSY, move(self->et, &self->b, kind, BLOCK, ET_FOREVER));
+		EXPECT_EQ(-ETIMEDOUT, move(self->et, &self->b, kind, WAIT, 50));
+		call_asleep(&caller, self->et, ET_MOVE, (uintptr_t)&m);
+		EXPECT_TRUE(call_pending(&caller));
+		EXPECT_EQ(0, peek(self->b.map + 64 + 64 * i));
+		ASSERT_EQ(0, ioctl(self->edu, EDU_GO));
+		EXPECT_EQ(0, call_end(&caller));
+		EXPECT_EQ(0x21, peek(self->b.map + 64 + 64 * i));
+		EXPECT_EQ(0, query(self->edu, self->how.id, 0).nents);
+		/* And back, for the next. */
+		if (!i)
+			ASSERT_EQ(0, move(self->et, &self->b, variant->kind, WAIT, ET_FOREVER));
+	}
+}
+
+/* An importer that unmaps from a worker is waited for, one that did at once is not. */
+TEST_F(moved, waits_for_unmap)
+{
+	unsigned int kind = elsewhere(variant->kind);
+	struct et_move m = to(&self->b, kind, WAIT, ET_FOREVER);
+	bool late = variant->mode == EDU_DYNAMIC_LATE;
+	struct caller caller;
+
+	ASSERT_EQ(0, ioctl(self->edu, EDU_HOLD));
+	if (!late) {
+		EXPECT_EQ(0, move(self->et, &self->b, kind, BLOCK, 0));
+		return;
+	}
+	EXPECT_EQ(-EBUSY, move(self->et, &self->b, kind, BLOCK, 0));
+	EXPECT_EQ(-ETIMEDOUT, move(self->et, &self->b, kind, WAIT, 50));
+	call_asleep(&caller, self->et, ET_MOVE, (uintptr_t)&m);
+	EXPECT_TRUE(call_pending(&caller));
+	EXPECT_EQ(self->how.addr, query(self->edu, self->how.id, 0).addr);
+	EXPECT_EQ(self->before.unmaps, edu_stats(self->edu).unmaps);
+	ASSERT_EQ(0, ioctl(self->edu, EDU_GO));
+	EXPECT_EQ(0, call_end(&caller));
+	EXPECT_EQ(self->before.unmaps + 1, edu_stats(self->edu).unmaps);
+	EXPECT_EQ(0, query(self->edu, self->how.id, 0).nents);
+}
+
+/* A job waits for a copy that another device makes, and then sees its result. */
+TEST_F(moved, waits_for_copy)
+{
+	unsigned int kind = elsewhere(variant->kind);
+	struct et_move m = to(&self->b, kind, WAIT, ET_FOREVER);
+	struct edu_access access;
+	struct caller caller;
+	char in[64];
+
+	fill(self->b.map + 100, 5, sizeof(in));
+	m.flags = ET_MOVE_ASYNC;
+	ASSERT_EQ(0, ioctl(self->et, ET_MOVE, &m));
+	access = (struct edu_access) {
+		.id = self->how.id, .offset = 100, .len = sizeof(in), .user = (uintptr_t)in,
+	};
+	call_asleep(&caller, self->edu, EDU_READ, (uintptr_t)&access);
+	EXPECT_TRUE(call_pending(&caller));
+	EXPECT_EQ(self->before.jobs, edu_stats(self->edu).jobs);
+	EXPECT_EQ(self->before.maps + 1, edu_stats(self->edu).maps);
+	ASSERT_EQ(0, ioctl(self->et, ET_GO, 0));
+	EXPECT_EQ(0, call_end(&caller));
+	EXPECT_TRUE(filled(in, 5, sizeof(in)));
+	EXPECT_EQ(self->before.maps + 2, edu_stats(self->edu).maps);
+}
+
+/* No job while the memory is away, as before once it is back. */
+TEST_F(moved, suspended)
+{
+	struct et_move m = {
+		.id = self->b.how.id, .timeout_ms = ET_FOREVER, .flags = ET_REVOKE_SUSPEND,
+	};
+
+	memset(self->b.map, 0x31, 64);
+	ASSERT_EQ(0, ioctl(self->et, ET_REVOKE, &m));
+	EXPECT_EQ(0, query(self->edu, self->how.id, 0).nents);
+	EXPECT_EQ(-1, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	ASSERT_EQ(0, ioctl(self->et, ET_RESUME, self->b.how.id));
+	EXPECT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, 0));
+	EXPECT_EQ(0x31, peek(self->b.map + 64));
+}
+
+struct mover {
+	pthread_t thread;
+	int et;
+	struct buffer *b;
+	unsigned int kinds[2];
+	int stop;
+	int moves;
+	int ret;
+};
+
+static void *mover_thread(void *data)
+{
+	struct mover *m = data;
+
+	while (!m->ret && !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST)) {
+		m->ret = move(m->et, m->b, m->kinds[m->moves & 1], WAIT, 15000);
+		__atomic_fetch_add(&m->moves, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/*
+ * Jobs and moves at the same time: no write is lost, whichever comes first, and
+ * a move gets through, if only when the jobs have ended.
+ */
+TEST_F(moved, race)
+{
+	struct mover m = {
+		.et = self->et, .b = &self->b,
+		.kinds = { elsewhere(variant->kind), variant->kind },
+	};
+	char in[64], out[64];
+
+	ASSERT_EQ(0, pthread_create(&m.thread, NULL, mover_thread, &m));
+	for (int i = 0; i < 4 || (i < 12 && __atomic_load_n(&m.moves, __ATOMIC_SEQ_CST) < 8);
+	     i++) {
+		fill(out, i, sizeof(out));
+		EXPECT_EQ(0, edu_access(self->edu, EDU_WRITE, self->how.id, 8 * PAGE - 30 + i,
+					out, sizeof(out)));
+		EXPECT_EQ(0, edu_access(self->edu, EDU_READ, self->how.id, 8 * PAGE - 30 + i,
+					in, sizeof(in)));
+		EXPECT_TRUE(filled(in, i, sizeof(in)));
+		EXPECT_TRUE(filled(self->b.map + 8 * PAGE - 30 + i, i, sizeof(in)));
+	}
+	__atomic_store_n(&m.stop, 1, __ATOMIC_SEQ_CST);
+	pthread_join(m.thread, NULL);
+	EXPECT_EQ(0, m.ret);
+	TH_LOG("%d moves", m.moves);
+}
+
+FIXTURE(fixed) {
+	int edu;
+	int et;
+	struct buffer b;
+	struct edu_attach how;
+};
+
+FIXTURE_SETUP(fixed)
+{
+	self->edu = edu_open();
+	if (self->edu < 0 && errno == ENOENT)
+		SKIP(return, "no edu device in this machine");
+	ASSERT_GE(self->edu, 0);
+	self->et = et_open();
+	ASSERT_GE(self->et, 0);
+	ASSERT_EQ(0, buffer_alloc(self->et, &self->b, ET_PAGES, 1));
+	self->how = attach(self->edu, self->b.fd, EDU_STATIC, 0, BIDIRECTIONAL);
+	ASSERT_NE(0, self->how.id);
+}
+
+FIXTURE_TEARDOWN(fixed)
+{
+	if (self->edu < 0)
+		return;
+	buffer_free(self->et, &self->b);
+	close(self->edu);
+	close(self->et);
+}
+
+/* A static importer cannot be told: it is a pin. */
+TEST_F(fixed, move)
+{
+	struct et_move m = to(&self->b, ET_PAGES, WAIT, ET_FOREVER);
+	struct caller caller;
+
+	memset(self->b.map, 0x41, 64);
+	EXPECT_EQ(-ETIMEDOUT, move(self->et, &self->b, ET_PAGES, WAIT, 50));
+	EXPECT_EQ(-EBUSY, move(self->et, &self->b, ET_PAGES, BLOCK, ET_FOREVER));
+	EXPECT_EQ(-EBUSY, move(self->et, &self->b, ET_PAGES, REVOKE, ET_FOREVER));
+	EXPECT_EQ(self->how.addr, query(self->edu, self->how.id, 0).addr);
+	EXPECT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, 0));
+	EXPECT_EQ(0x41, peek(self->b.map + 64));
+	call_asleep(&caller, self->et, ET_MOVE, (uintptr_t)&m);
+	EXPECT_TRUE(call_pending(&caller));
+	EXPECT_EQ(0, ioctl(self->edu, EDU_DETACH, self->how.id));
+	EXPECT_EQ(0, call_end(&caller));
+	EXPECT_EQ(0x41, peek(self->b.map + 64));
+}
+
+/* It keeps what was revoked until it is done with it. */
+TEST_F(fixed, revoke)
+{
+	struct et_move m = { .id = self->b.how.id, .timeout_ms = 50 };
+	struct et_stats before, after;
+
+	ASSERT_EQ(0, ioctl(self->et, ET_STATS, &before));
+	memset(self->b.map, 0x41, 64);
+	EXPECT_EQ(-1, ioctl(self->et, ET_REVOKE, &m));
+	EXPECT_EQ(ETIMEDOUT, errno);
+	EXPECT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, 0));
+	ASSERT_EQ(0, ioctl(self->et, ET_STATS, &after));
+	EXPECT_EQ(before.frees, after.frees);
+	EXPECT_EQ(0, ioctl(self->edu, EDU_DETACH, self->how.id));
+	m.timeout_ms = ET_FOREVER;
+	EXPECT_EQ(0, ioctl(self->et, ET_REVOKE, &m));
+	ASSERT_EQ(0, ioctl(self->et, ET_STATS, &after));
+	EXPECT_EQ(before.frees + 1, after.frees);
+	EXPECT_EQ(0, attach(self->edu, self->b.fd, EDU_STATIC, 0, BIDIRECTIONAL).id);
+	EXPECT_EQ(ENODEV, errno);
+}
+
+TEST_HARNESS_MAIN
