@@ -146,6 +146,7 @@ static vm_fault_t fault_error(int err)
  * @tracked: it does, and yet the core wants to hear of the first write
  * @entry: the faulting entry, as the core made it
  * @cur: the frame of the next entry
+ * @left: entries the walk has not come to
  * @inserted: entries made so far
  */
 struct fill {
@@ -155,6 +156,7 @@ struct fill {
 	bool tracked;
 	pte_t entry;
 	struct backing_cursor cur;
+	unsigned long left;
 	unsigned long inserted;
 };
 
@@ -191,7 +193,9 @@ static int fill_pte(pte_t *pte, unsigned long addr, void *data)
 					   fill->cur.pfn - pte_pfn(fill->entry)));
 		fill->inserted++;
 	}
-	backing_next(&fill->cur);
+	/* There may be nothing behind the last one. */
+	if (--fill->left)
+		backing_next(&fill->cur);
 	return 0;
 }
 
@@ -228,6 +232,7 @@ static vm_fault_t fault_insert_ptes(struct vm_fault *vmf,
 	 */
 	if (!fill.tracked) {
 		backing_seek(backing, &fill.cur, exporter_pgoff(vma, start));
+		fill.left = (end - start) >> PAGE_SHIFT;
 		apply_to_page_range(fill.mm, start, end - start, fill_pte, &fill);
 	}
 
