@@ -89,7 +89,25 @@ static void mapping_unmap(struct et_mapping *m)
 	m->sgt = NULL;
 }
 
-static int mapping_make(struct et_mapping *m, const struct et_import *import,
+/* With the lock held: a move takes the table away. */
+static void mapping_describe(struct et_mapping *m, struct et_import *import)
+{
+	struct scatterlist *sg;
+	int i;
+
+	import->nents = m->sgt->nents;
+	import->len = 0;
+	import->pages = 0;
+	for_each_sgtable_dma_sg(m->sgt, sg, i) {
+		import->len += sg_dma_len(sg);
+		if (sg_page(sg))
+			import->pages++;
+	}
+	sg_dma_address(m->sgt->sgl) += import->trim;
+	sg_dma_len(m->sgt->sgl) -= import->trim;
+}
+
+static int mapping_make(struct et_mapping *m, struct et_import *import,
 			struct device *dev)
 {
 	const struct dma_buf_attach_ops *ops = NULL;
@@ -110,7 +128,9 @@ static int mapping_make(struct et_mapping *m, const struct et_import *import,
 	}
 	if (!ret)
 		ret = mapping_map(m);
-	if (ret && m->pins)
+	if (!ret)
+		mapping_describe(m, import);
+	else if (m->pins)
 		dma_buf_unpin(m->attach);
 	dma_resv_unlock(m->dmabuf->resv);
 	if (ret)
@@ -133,8 +153,7 @@ static void mapping_drop(struct et_mapping *m)
 int et_import(struct et_import *import, struct device *dev)
 {
 	struct et_mapping *m;
-	struct scatterlist *sg;
-	int i, ret;
+	int ret;
 
 	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	if (!m)
@@ -153,16 +172,6 @@ int et_import(struct et_import *import, struct device *dev)
 		return ret;
 	}
 
-	import->nents = m->sgt->nents;
-	import->len = 0;
-	import->pages = 0;
-	for_each_sgtable_dma_sg(m->sgt, sg, i) {
-		import->len += sg_dma_len(sg);
-		if (sg_page(sg))
-			import->pages++;
-	}
-	sg_dma_address(m->sgt->sgl) += import->trim;
-	sg_dma_len(m->sgt->sgl) -= import->trim;
 	ret = xa_alloc(&et_mappings, &import->id, m, xa_limit_31b, GFP_KERNEL);
 	if (ret)
 		mapping_drop(m);
