@@ -157,6 +157,7 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 {
 	bool block = policy == DMA_BUF_MOVE_BLOCK;
 	unsigned long start = jiffies;
+	bool copying = false;
 	unsigned int seen;
 	long left = 0;
 	int ret;
@@ -180,6 +181,7 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 			break;
 		ret = move_attempt(exporter, to, policy, left);
 		seen = exporter->nr_let_go;
+		copying = exporter->copying;
 		dma_resv_unlock(exporter->resv);
 		if (ret > 0 && block)
 			ret = -EBUSY;
@@ -191,7 +193,9 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 			break;
 	}
 	trace_dma_buf_exporter_move_end(exporter, to, ret);
-	exporter_reap(exporter);
+	/* Who wants the memory may wait for the copy with the lock: do not wait for them. */
+	if (!copying)
+		exporter_reap(exporter);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(dma_buf_exporter_move);
