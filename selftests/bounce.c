@@ -118,6 +118,44 @@ TEST_F(bounce, end_cpu_access)
 	}
 }
 
+/* The beginning of a mapping does, in either direction of the device. */
+TEST_F(bounce, map)
+{
+	struct et_import import = { .fd = self->how.fd, .dynamic = variant->dynamic };
+	char seen = 0;
+
+	ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, self->import.id));
+	self->import.id = 0;
+	for (int dir = 0; dir < 3; dir++) {
+		for (size_t off = 0; off < SIZE; off += PAGE)
+			poke(self->map + off, 20 + dir);
+		import.dir = dir;
+		ASSERT_EQ(0, ioctl(self->et, ET_IMPORT, &import));
+		self->import = import;
+		for (size_t off = 0; off < SIZE; off += PAGE) {
+			ASSERT_EQ(0, dma(self, false, off, &seen));
+			ASSERT_EQ(20 + dir, seen);
+		}
+		ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, import.id));
+		self->import.id = 0;
+	}
+}
+
+/* What the device was not to write does not come back. */
+TEST_F(bounce, unmap_read_only)
+{
+	struct et_import import = { .fd = self->how.fd, .dynamic = 2, .dir = 1 };
+
+	ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, self->import.id));
+	ASSERT_EQ(0, ioctl(self->et, ET_IMPORT, &import));
+	self->import = import;
+	ASSERT_EQ(0, device_writes(self, 9));
+	ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, import.id));
+	self->import.id = 0;
+	for (size_t off = 0; off < SIZE; off += PAGE)
+		ASSERT_EQ(0, peek(self->map + off));
+}
+
 /* The end of a mapping synchronises, and gives the copy back. */
 TEST_F(bounce, unmap)
 {

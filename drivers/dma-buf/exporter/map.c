@@ -12,6 +12,15 @@
 #include "attach.h"
 #include "trace.h"
 
+/*
+ * Several importers may map one buffer for writing at once, and fences say whose
+ * turn it is. The DMA API takes that from mappings that synchronise nothing by
+ * themselves: the caches are maintained here, explicitly. What no attribute can
+ * help is a device whose DMA bounces: each of its mappings is a copy, and the end of
+ * one that the device could write puts all of it back.
+ */
+#define MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 /**
  * struct exporter_map - a live DMA mapping
  * @sgt: what the importer has
@@ -60,7 +69,7 @@ static int map_paged(struct exporter_map *map, const struct dma_buf_backing *bac
 			sg_set_page(sg, pfn_to_page(PHYS_PFN(extent->addr + off)),
 				    min(max, extent->len - off), 0);
 	}
-	return dma_map_sgtable(map->dev, &map->own, map->dir, 0);
+	return dma_map_sgtable(map->dev, &map->own, map->dir, MAP_ATTRS);
 }
 
 static void unmap_unpaged(struct exporter_map *map, unsigned int nents)
@@ -70,7 +79,7 @@ static void unmap_unpaged(struct exporter_map *map, unsigned int nents)
 
 	for_each_sg(map->own.sgl, sg, nents, i)
 		dma_unmap_resource(map->dev, sg_dma_address(sg), sg_dma_len(sg),
-				   map->dir, 0);
+				   map->dir, MAP_ATTRS);
 }
 
 /* Memory without struct pages, each segment by its physical address. */
@@ -86,7 +95,7 @@ static int map_unpaged(struct exporter_map *map, const struct dma_buf_backing *b
 		for (u64 off = 0; off < extent->len; off += max, sg = sg_next(sg)) {
 			u64 len = min(max, extent->len - off);
 			dma_addr_t addr = dma_map_resource(map->dev, extent->addr + off,
-							   len, map->dir, 0);
+							   len, map->dir, MAP_ATTRS);
 
 			if (dma_mapping_error(map->dev, addr)) {
 				unmap_unpaged(map, done);
@@ -103,7 +112,7 @@ static int map_unpaged(struct exporter_map *map, const struct dma_buf_backing *b
 static void map_undo(struct exporter_map *map)
 {
 	if (map->paged)
-		dma_unmap_sgtable(map->dev, &map->own, map->dir, 0);
+		dma_unmap_sgtable(map->dev, &map->own, map->dir, MAP_ATTRS);
 	else
 		unmap_unpaged(map, map->own.nents);
 }
@@ -142,6 +151,20 @@ err_undo:
 err_free:
 	sg_free_table(&map->own);
 	return ret;
+}
+
+/* The device sees what the CPU wrote; nothing to do for one that snoops. */
+static void map_sync_for_device(struct exporter_map *map)
+{
+	if (map->paged)
+		dma_sync_sgtable_for_device(map->dev, &map->own, map->dir);
+}
+
+/* The reverse. */
+static void map_sync_for_cpu(struct exporter_map *map)
+{
+	if (map->paged)
+		dma_sync_sgtable_for_cpu(map->dev, &map->own, map->dir);
 }
 
 /*
@@ -199,6 +222,7 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 		kfree(map);
 		return ERR_PTR(ret);
 	}
+	map_sync_for_device(map);
 	list_add_tail(&map->node, &exporter->maps);
 	ea->nr_maps++;
 	exporter->nr_maps++;
@@ -221,6 +245,7 @@ void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	list_del(&map->node);
 	ea->nr_maps--;
 	exporter->nr_maps--;
+	map_sync_for_cpu(map);
 	map_undo(map);
 	ea->unflushed = true;
 	sg_free_table(&map->own);
@@ -237,8 +262,7 @@ void exporter_sync_for_cpu(struct dma_buf_exporter *exporter)
 	dma_resv_assert_held(exporter->resv);
 
 	list_for_each_entry(map, &exporter->maps, node)
-		if (map->paged)
-			dma_sync_sgtable_for_cpu(map->dev, &map->own, map->dir);
+		map_sync_for_cpu(map);
 }
 
 /* The reverse, once the CPU is done. */
@@ -249,6 +273,5 @@ void exporter_sync_for_device(struct dma_buf_exporter *exporter)
 	dma_resv_assert_held(exporter->resv);
 
 	list_for_each_entry(map, &exporter->maps, node)
-		if (map->paged)
-			dma_sync_sgtable_for_device(map->dev, &map->own, map->dir);
+		map_sync_for_device(map);
 }
