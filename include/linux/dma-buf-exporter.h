@@ -24,6 +24,7 @@ struct dma_buf_attachment;
 struct dma_buf_exporter;
 struct iosys_map;
 struct module;
+struct pci_dev;
 struct vm_area_struct;
 
 /**
@@ -62,21 +63,25 @@ struct dma_buf_extent {
  * @priv: for the driver, to find what it has to free
  * @placement: name of the place for debugfs and user space, or NULL; it stays
  *	valid as long as the backing does
+ * @provider: PCI device whose BAR the memory is, so that it is mapped only for
+ *	devices that PCI peer-to-peer traffic gets there from; or NULL, when the
+ *	driver knows who reaches it. It outlives the backing
  * @paged: every frame has a struct page (set by dma_buf_backing_add())
  * @nr_extents: number of entries of @extents in use
  * @max_extents: number of entries of @extents there is room for
  * @size: sum of the lengths of the extents, in bytes
  * @extents: the pieces, in buffer order
  *
- * The driver sets @caching, @io, @priv and @placement, adds extents, and hands the backing
- * to an exporter; it does not change it after that. The cost is one entry for
- * each contiguous piece, whatever the size of the buffer.
+ * The driver sets @caching, @io, @priv, @placement and @provider, adds extents,
+ * and hands the backing to an exporter; it does not change it after that. The
+ * cost is one entry for each contiguous piece, whatever the size of the buffer.
  */
 struct dma_buf_backing {
 	enum dma_buf_caching caching;
 	bool io;
 	void *priv;
 	const char *placement;
+	struct pci_dev *provider;
 
 	/* filled in by dma_buf_backing_add() */
 	bool paged;
@@ -231,9 +236,10 @@ struct dma_buf_exporter_ops {
 	 * @attach:
 	 *
 	 * Say no to a device that cannot reach the memory, or clear
-	 * attach->peer2peer where pci_p2pdma_distance() says that it must not be
-	 * reached from device to device. Called without locks; may sleep. Returns
-	 * 0 or a negative errno. Optional.
+	 * attach->peer2peer where it must not be reached from device to device.
+	 * For the BAR of a PCI device it is enough to set
+	 * &dma_buf_backing.provider. Called without locks; may sleep. Returns 0 or
+	 * a negative errno. Optional.
 	 */
 	int (*attach)(struct dma_buf_exporter *exporter,
 		      struct dma_buf_attachment *attach);

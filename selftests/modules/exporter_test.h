@@ -20,6 +20,7 @@ enum et_flags {
 	ET_LAZY = 1,		/* memory on first use */
 	ET_FAIL_POPULATE = 2,	/* ET_LAZY whose memory never comes: ENOMEM */
 	ET_NO_EXPORT = 4,	/* no dma-buf, only the node */
+	ET_PROVIDER = 8,	/* ET_IO of which the library knows whose it is */
 };
 
 /**
@@ -55,6 +56,11 @@ enum et_dynamic {
 	ET_LATE,	/* as ET_P2P, but unmaps with ET_UNMAP only */
 };
 
+enum et_device {
+	ET_PLATFORM,	/* one that is no PCI device */
+	ET_BAR,		/* the one that ET_IO is of, once there was some */
+};
+
 /**
  * struct et_import - attach to a dma-buf and map it
  * @fd: in: the dma-buf
@@ -65,6 +71,8 @@ enum et_dynamic {
  * @nents: out: entries of the sg_table
  * @pages: out: entries that show a struct page
  * @trim: in: take these bytes off the first entry then, as RDMA does
+ * @device: in: who does DMA, an enum et_device
+ * @pad: 0
  * @len: out: sum of the DMA lengths
  */
 struct et_import {
@@ -76,6 +84,8 @@ struct et_import {
 	__u32 nents;
 	__u32 pages;
 	__u32 trim;
+	__u32 device;
+	__u32 pad;
 	__u64 len;
 };
 
@@ -122,6 +132,7 @@ enum et_move_flags {
 	ET_MOVE_LOCKED = 8,	/* as a driver that holds the lock */
 	ET_REVOKE_SUSPEND = 16,	/* ET_REVOKE for a while, until ET_RESUME */
 	ET_MOVE_MEMCPY = 32,	/* no move, but memcpy() to memory of that kind */
+	ET_MOVE_PROVIDER = 64,	/* to memory with ET_PROVIDER */
 };
 
 #define ET_FOREVER	(~0U)

@@ -155,6 +155,10 @@ int et_import(struct et_import *import, struct device *dev)
 	struct et_mapping *m;
 	int ret;
 
+	if (import->device == ET_BAR)
+		dev = et_memory_device();
+	if (!dev)
+		return -ENODEV;
 	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	if (!m)
 		return -ENOMEM;

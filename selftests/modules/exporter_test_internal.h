@@ -23,6 +23,7 @@ struct dma_buf_backing *et_memory_get(const struct et_alloc *how);
 void et_memory_put(struct dma_buf_backing *backing);
 void et_memory_set_flags(struct dma_buf_backing *backing, u32 flags);
 u32 et_memory_flags(const struct dma_buf_backing *backing);
+struct device *et_memory_device(void);
 void et_memory_exit(void);
 
 /* exporter_test_exporter.c */

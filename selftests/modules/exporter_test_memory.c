@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory of each kind for the test exporter. */
 #include <linux/dma-buf-exporter.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -106,7 +107,8 @@ static int memory_io(struct dma_buf_backing *backing, const struct et_alloc *how
 
 	if (!memory_pdev) {
 		memory_pdev = pci_get_device(0x1af4, 0x1110, NULL);
-		if (!memory_pdev || pci_enable_device(memory_pdev))
+		if (!memory_pdev || pci_enable_device(memory_pdev) ||
+		    dma_set_mask(&memory_pdev->dev, DMA_BIT_MASK(64)))
 			return -ENODEV;
 	}
 	bar = pci_resource_start(memory_pdev, 2);
@@ -120,6 +122,8 @@ static int memory_io(struct dma_buf_backing *backing, const struct et_alloc *how
 	if (how->caching == DMA_BUF_WRITECOMBINE)
 		memory_wc_handle = arch_io_reserve_memtype_wc(bar, how->size);
 	backing->io = true;
+	if (how->flags & ET_PROVIDER)
+		backing->provider = memory_pdev;
 	return memory_fill(backing, bar, how);
 }
 
@@ -200,6 +204,12 @@ u32 et_memory_flags(const struct dma_buf_backing *backing)
 	const struct memory *mem = backing->priv;
 
 	return mem->flags;
+}
+
+/* The device with the BAR, once a buffer was there; or NULL. */
+struct device *et_memory_device(void)
+{
+	return memory_pdev ? &memory_pdev->dev : NULL;
 }
 
 void et_memory_exit(void)

@@ -130,6 +130,7 @@ int et_move(struct et_move *move)
 		.kind = move->kind,
 		.caching = move->caching,
 		.chunk = move->chunk,
+		.flags = move->flags & ET_MOVE_PROVIDER ? ET_PROVIDER : 0,
 	});
 	if (IS_ERR(to)) {
 		ret = PTR_ERR(to);

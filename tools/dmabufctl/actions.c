@@ -34,7 +34,7 @@ static const char *why(int err)
 	case EALREADY:
 		return "it cannot be in fewer pieces";
 	case EOPNOTSUPP:
-		return "the exporter cannot do that";
+		return "the exporter cannot do that, or an importer cannot get there";
 	case ENODEV:
 		return "the buffer is revoked";
 	case ENOSPC:

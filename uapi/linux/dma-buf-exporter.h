@@ -118,7 +118,8 @@ struct dma_buf_exporter_alloc {
  *
  * EBUSY, ETIMEDOUT, EINTR: in use, and still where it was. EINVAL: no such
  * placement. EALREADY: it cannot be compacted further. EOPNOTSUPP: the exporter
- * cannot do that. ENODEV: revoked. ENOMEM, ENOSPC.
+ * cannot do that, or an importer cannot reach the memory there. ENODEV: revoked.
+ * ENOMEM, ENOSPC.
  */
 struct dma_buf_exporter_move_args {
 	__u32 size;

@@ -113,8 +113,8 @@ int exporter_pin(struct dma_buf_attachment *attach);
 void exporter_unpin(struct dma_buf_attachment *attach);
 
 /* map.c */
-bool exporter_can_map(const struct dma_buf_backing *backing,
-		      const struct dma_buf_attachment *attach);
+const char *exporter_map_obstacle(const struct dma_buf_backing *backing,
+				  const struct dma_buf_attachment *attach);
 struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir);
 void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,

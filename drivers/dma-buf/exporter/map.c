@@ -6,6 +6,7 @@
  */
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -168,22 +169,28 @@ static void map_sync_for_cpu(struct exporter_map *map)
 }
 
 /*
- * Can the importer map such memory? Not if it cannot do without pages where there
- * are none, nor if its device does not snoop and nothing maintains the caches of it.
+ * Why the importer cannot map such memory, or NULL if it can. A kernel without
+ * PCI_P2PDMA knows no way from device to device.
  */
-bool exporter_can_map(const struct dma_buf_backing *backing,
-		      const struct dma_buf_attachment *attach)
+const char *exporter_map_obstacle(const struct dma_buf_backing *backing,
+				  const struct dma_buf_attachment *attach)
 {
 	if (backing->paged)
-		return true;
-	return attach->peer2peer && (backing->io || dev_is_dma_coherent(attach->dev));
+		return NULL;
+	if (!attach->peer2peer)
+		return "the importer needs memory with struct page";
+	if (backing->provider &&
+	    pci_p2pdma_distance(backing->provider, attach->dev, false) < 0)
+		return "PCI peer-to-peer traffic does not get to the memory";
+	if (!backing->io && !dev_is_dma_coherent(attach->dev))
+		return "the device does not snoop, and nothing maintains the caches";
+	return NULL;
 }
 
 /*
  * -EACCES for a device that would write a read-only buffer, -EOPNOTSUPP for an
- * importer that cannot do without pages where there are none, or whose device
- * does not snoop, because nothing maintains the caches of such memory; -ENODEV
- * when the buffer is revoked, -EAGAIN while it is suspended.
+ * importer that cannot map such memory; -ENODEV when the buffer is revoked,
+ * -EAGAIN while it is suspended.
  */
 struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir)
@@ -192,6 +199,7 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	struct exporter_attachment *ea = attach->priv;
 	struct dma_buf_backing *backing;
 	struct exporter_map *map;
+	const char *obstacle;
 	int ret;
 
 	dma_resv_assert_held(exporter->resv);
@@ -204,9 +212,9 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	backing = exporter_backing_usable(exporter);
 	if (IS_ERR(backing))
 		return ERR_CAST(backing);
-	if (!exporter_can_map(backing, attach)) {
-		exporter_refuse(exporter, "%s: the importer needs memory with struct page",
-				dev_name(attach->dev));
+	obstacle = exporter_map_obstacle(backing, attach);
+	if (obstacle) {
+		exporter_refuse(exporter, "%s: %s", dev_name(attach->dev), obstacle);
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 

@@ -51,12 +51,14 @@ static int move_check_importers(struct dma_buf_exporter *exporter,
 				const struct dma_buf_backing *to)
 {
 	struct exporter_attachment *ea;
+	const char *obstacle;
 
 	list_for_each_entry(ea, &exporter->attachments, node) {
-		if (exporter_can_map(to, ea->attach))
+		obstacle = exporter_map_obstacle(to, ea->attach);
+		if (!obstacle)
 			continue;
-		exporter_refuse(exporter, "move: %s cannot map the new memory",
-				dev_name(ea->attach->dev));
+		exporter_refuse(exporter, "move: %s: %s", dev_name(ea->attach->dev),
+				obstacle);
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -102,6 +102,7 @@ static int __init bar_claim(struct bar *b)
 	region->size = pci_resource_len(b->pdev, b->nr);
 	region->caching = DMA_BUF_WRITECOMBINE;
 	region->io = true;
+	region->provider = b->pdev;
 	region->zero = bar_zero;
 	ret = arch_io_reserve_memtype_wc(region->base, region->size);
 	if (ret) {

@@ -43,6 +43,7 @@ static int region_describe(struct heap_region *region, struct dma_buf_backing **
 		return -ENOMEM;
 	new->caching = region->caching;
 	new->io = region->io;
+	new->provider = region->provider;
 	new->priv = &region->placement;
 	new->placement = region->name;
 	for (unsigned int i = 0; old && i < old->nr_extents; i++)

@@ -21,6 +21,7 @@ struct gen_pool;
  * @size: bytes
  * @caching: how the processor caches it
  * @io: it needs the accessors for I/O memory
+ * @provider: the PCI device it is of, or NULL
  * @zero: zero @len bytes at @addr, at most PMD_SIZE, in process context; 0 or
  *	a negative errno
  * @lock: one buffer at a time takes frames
@@ -33,6 +34,7 @@ struct heap_region {
 	u64 size;
 	enum dma_buf_caching caching;
 	bool io;
+	struct pci_dev *provider;
 	int (*zero)(struct heap_region *region, phys_addr_t addr, size_t len);
 
 	/* private to region.c */
