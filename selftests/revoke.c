@@ -4,6 +4,7 @@
  */
 #include <linux/dma-buf.h>
 
+#include "control.h"
 #include "moves.h"
 #include "kselftest_harness.h"
 
@@ -99,6 +100,86 @@ TEST_F(revoke, prompt_importer)
 	EXPECT_EQ(-ENODEV, dma(self->et, self->import.id, false, 0, &word, sizeof(word)));
 	EXPECT_EQ(-1, ioctl(self->et, ET_PIN, self->import.id));
 	EXPECT_EQ(ENODEV, errno);
+}
+
+/* A control handle of a buffer that the test module can lock and map. */
+FIXTURE(handle) {
+	int et;
+	int dev;
+	struct controlled buf;
+	struct caller caller;
+	struct dma_buf_exporter_revoke_args how;
+};
+
+FIXTURE_SETUP(handle)
+{
+	self->et = et_open();
+	ASSERT_GE(self->et, 0);
+	self->dev = control_open();
+	ASSERT_GE(self->dev, 0);
+	ASSERT_EQ(0, control_alloc(self->dev, "pfnmap", NULL, SIZE, &self->buf));
+	self->how = (struct dma_buf_exporter_revoke_args) { .size = sizeof(self->how) };
+}
+
+FIXTURE_TEARDOWN(handle)
+{
+	control_free(&self->buf);
+	close(self->dev);
+	close(self->et);
+}
+
+static void on_signal(int signal)
+{
+}
+
+/* Who waits for those who have the buffer locked can still change their mind. */
+TEST_F(handle, interrupted)
+{
+	struct dma_buf_exporter_info info;
+	char *map = buffer_map(self->buf.fd, 0);
+
+	sigaction(SIGUSR1, &(struct sigaction) { .sa_handler = on_signal }, NULL);
+	ASSERT_EQ(0, ioctl(self->et, ET_HOLD, self->buf.fd));
+	self->how.timeout_ms = ET_FOREVER;
+	start_call(&self->caller, self->buf.control, DMA_BUF_EXPORTER_REVOKE,
+		   (unsigned long)&self->how);
+	pthread_kill(self->caller.thread, SIGUSR1);
+	EXPECT_EQ(-EINTR, finish(&self->caller));
+	EXPECT_EQ(0, ioctl(self->et, ET_RELEASE));
+
+	ASSERT_EQ(0, control_info(self->buf.control, &info));
+	EXPECT_EQ(0, info.state);
+	EXPECT_EQ(0, signal_of_touch(map));
+	EXPECT_EQ(0, control_revoke(self->buf.control));
+	EXPECT_EQ(SIGBUS, signal_of_touch(map));
+	munmap(map, SIZE);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* The time for the lock is part of the time there is. */
+TEST_F(handle, timeout)
+{
+	double start;
+
+	ASSERT_EQ(0, ioctl(self->et, ET_VHOLD, self->buf.fd));
+	ASSERT_EQ(0, ioctl(self->et, ET_HOLD, self->buf.fd));
+	self->how.timeout_ms = 3000;
+	start_call(&self->caller, self->buf.control, DMA_BUF_EXPORTER_REVOKE,
+		   (unsigned long)&self->how);
+	usleep(3000000);
+	start = seconds();
+	EXPECT_EQ(0, ioctl(self->et, ET_RELEASE));
+	EXPECT_EQ(-ETIMEDOUT, finish(&self->caller));
+	EXPECT_LT(seconds() - start, 2);
+	EXPECT_EQ(0, ioctl(self->et, ET_VDROP));
+	EXPECT_EQ(0, control_revoke(self->buf.control));
 }
 
 /* The memory goes back with the last mapping, of whatever kind. */

@@ -138,7 +138,8 @@ struct dma_buf_exporter_move_args {
  * @reserved: 0
  *
  * For good: who touches a mapping of it gets SIGBUS, and importers ENODEV.
- * ETIMEDOUT, EINTR: it is revoked, but an importer has not let go of it yet.
+ * ETIMEDOUT: it is revoked, but an importer has not let go of it yet. EINTR: a
+ * signal came while others had the buffer locked; it is not revoked.
  */
 struct dma_buf_exporter_revoke_args {
 	__u32 size;

@@ -72,7 +72,7 @@ static int handle_revoke(struct dma_buf_exporter *exporter, void __user *arg)
 		return ret;
 	if (revoke.flags || revoke.reserved)
 		return -EINVAL;
-	return dma_buf_exporter_revoke(exporter, msecs_to_jiffies(revoke.timeout_ms));
+	return exporter_revoke(exporter, msecs_to_jiffies(revoke.timeout_ms), true);
 }
 
 static long handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -167,6 +167,7 @@ void exporter_control_exit(void);
 struct dma_buf_exporter *exporter_of(const struct dma_buf *dmabuf);
 
 /* revoke.c */
+int exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout, bool intr);
 int exporter_wait_resumed(struct dma_buf_exporter *exporter);
 
 /* debugfs.c */

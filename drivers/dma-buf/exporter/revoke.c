@@ -11,27 +11,19 @@
 #include "internal.h"
 #include "trace.h"
 
-/**
- * dma_buf_exporter_revoke - take a buffer's memory away for good
- * @exporter: the buffer, on which the caller has a reference
- * @timeout: how long to wait until the memory is back, in jiffies; 0 for not
- *	at all
- *
- * From here on a page fault is a SIGBUS, and attaching, mapping and pinning fail
- * with -ENODEV. Importers have been told. The memory goes to
- * &dma_buf_exporter_ops.free_backing as soon as no DMA mapping, no kernel mapping
- * and no fence is left; importers that cannot be told keep theirs until they are
- * done. Context: may sleep; without the dma_resv lock.
- *
- * Return: 0 when the memory has been handed back. Otherwise the revocation
- * stands, but somebody can still reach the memory: -ETIMEDOUT, or -EINTR when
- * the caller has been killed.
+/*
+ * As dma_buf_exporter_revoke(). With @intr a signal ends the wait for the lock as
+ * well: -EINTR to somebody who is alive says that nothing has been done.
  */
-int dma_buf_exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout)
+int exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout, bool intr)
 {
-	long left;
+	unsigned long start = jiffies;
+	long left = 1;
 
-	dma_resv_lock(exporter->resv, NULL);
+	if (!intr)
+		dma_resv_lock(exporter->resv, NULL);
+	else if (dma_resv_lock_interruptible(exporter->resv, NULL))
+		return -EINTR;
 	if (!exporter->revoked) {
 		WRITE_ONCE(exporter->revoked, true);
 		trace_dma_buf_exporter_revoke(exporter);
@@ -43,10 +35,10 @@ int dma_buf_exporter_revoke(struct dma_buf_exporter *exporter, unsigned long tim
 	dma_resv_unlock(exporter->resv);
 	wake_up_all(&exporter->idle);
 
-	left = 1;
 	if (READ_ONCE(exporter->backing))
 		left = wait_event_killable_timeout(exporter->idle,
-						   !READ_ONCE(exporter->backing), timeout);
+						   !READ_ONCE(exporter->backing),
+						   exporter_time_left(start, timeout));
 	if (left < 0)
 		return -EINTR;
 	if (!left)
@@ -54,6 +46,28 @@ int dma_buf_exporter_revoke(struct dma_buf_exporter *exporter, unsigned long tim
 	/* Whoever found that out may not be through with it. */
 	exporter_reap(exporter);
 	return 0;
+}
+
+/**
+ * dma_buf_exporter_revoke - take a buffer's memory away for good
+ * @exporter: the buffer, on which the caller has a reference
+ * @timeout: how long to wait until the memory is back, in jiffies; 0 for not
+ *	at all
+ *
+ * From here on a page fault is a SIGBUS, and attaching, mapping and pinning fail
+ * with -ENODEV. Importers have been told. The memory goes to
+ * &dma_buf_exporter_ops.free_backing as soon as no DMA mapping, no kernel mapping
+ * and no fence is left; importers that cannot be told keep theirs until they are
+ * done. The time it takes to get the lock counts, but @timeout does not end that
+ * wait. Context: may sleep; without the dma_resv lock.
+ *
+ * Return: 0 when the memory has been handed back. Otherwise the revocation
+ * stands, but somebody can still reach the memory: -ETIMEDOUT, or -EINTR when
+ * the caller has been killed.
+ */
+int dma_buf_exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout)
+{
+	return exporter_revoke(exporter, timeout, false);
 }
 EXPORT_SYMBOL_GPL(dma_buf_exporter_revoke);
 
