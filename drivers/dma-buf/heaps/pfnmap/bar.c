@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory of a PCI device, behind one of its BARs: I/O memory, write-combined. No
- * driver may be using it.
+ * Memory of a PCI device, behind one of its BARs: I/O memory, write-combined. The
+ * device must have no driver, which would reset it or let it sleep.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -84,7 +84,7 @@ static int __init bar_check(const struct bar *b)
 	return 0;
 }
 
-static int __init bar_claim(struct bar *b)
+static int __init bar_setup(struct bar *b)
 {
 	struct heap_region *region = &b->region;
 	int ret;
@@ -125,6 +125,20 @@ err_request:
 err_enable:
 	pci_disable_device(b->pdev);
 	return ret;
+}
+
+/* A driver that comes later and asks for its BARs finds that this one is taken. */
+static int __init bar_claim(struct bar *b)
+{
+	struct device *dev = &b->pdev->dev;
+
+	guard(device)(dev);
+	if (dev->driver) {
+		pr_err("bar %s: %s must not have a driver, it has %s\n", b->region.name,
+		       pci_name(b->pdev), dev->driver->name);
+		return -EBUSY;
+	}
+	return bar_setup(b);
 }
 
 static int __init bar_add(const char *arg)
