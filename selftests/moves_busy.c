@@ -5,6 +5,8 @@
  */
 #include <sys/resource.h>
 
+#include <linux/membarrier.h>
+
 #include "moves.h"
 #include "kselftest_harness.h"
 
@@ -226,6 +228,73 @@ TEST_F(busy, pins_are_shown)
 	EXPECT_EQ(2, pin_lines("exporter_test", &pins, &bytes));
 	ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, dynamic.id));
 	EXPECT_EQ(1, pin_lines("exporter_test", &pins, &bytes));
+}
+
+static void *closer_thread(void *arg)
+{
+	struct caller *closer = arg;
+
+	__atomic_store_n(&closer->tid, gettid(), __ATOMIC_SEQ_CST);
+	closer->ret = close(closer->et);
+	return NULL;
+}
+
+static void run_on(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/*
+ * The core drops the inode of a dma-buf before it says that the dma-buf is gone, when
+ * somebody may be moving the buffer: here one who waits for a fence, and has not come
+ * to zap. Whoever has the inode's memory by then must not lose a mapping.
+ */
+TEST(last_close)
+{
+	int fds[512], et = et_open(), cpus = sysconf(_SC_NPROCESSORS_ONLN), zapped = 0;
+	struct et_move move = { .flags = ET_MOVE_LOCKED };
+	struct caller mover, closer;
+	char *maps[ARRAY_SIZE(fds)];
+	struct et_alloc how;
+
+	ASSERT_EQ(0, buffer_alloc(et, &how, ET_PAGES, 0, 0));
+	ASSERT_EQ(0, ioctl(et, ET_FENCE, how.fd));
+	move.id = how.id;
+	start_move(&mover, et, &move);
+	closer = (struct caller) { .et = how.fd };
+	ASSERT_EQ(0, pthread_create(&closer.thread, NULL, closer_thread, &closer));
+	while (!__atomic_load_n(&closer.tid, __ATOMIC_SEQ_CST))
+		sched_yield();
+	wait_asleep(getpid(), closer.tid);
+
+	/* What is freed after a grace period has been freed. */
+	for (int i = 0; i < 2; i++) {
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		usleep(100000);
+	}
+	for (int i = 0; i < ARRAY_SIZE(fds); i++) {
+		run_on(i % cpus);
+		fds[i] = pfnmap_alloc(PAGE);
+		maps[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[i], 0);
+		ASSERT_NE(MAP_FAILED, maps[i]);
+		poke(maps[i], 1);
+	}
+	ASSERT_EQ(0, ioctl(et, ET_SIGNAL));
+	EXPECT_EQ(0, finish(&mover));
+	EXPECT_EQ(0, finish(&closer));
+
+	for (int i = 0; i < ARRAY_SIZE(fds); i++) {
+		zapped += probe(maps[i]).level == PFNMAP_PROBE_NONE;
+		munmap(maps[i], PAGE);
+		close(fds[i]);
+	}
+	EXPECT_EQ(0, zapped);
+	ioctl(et, ET_FREE, how.id);
+	close(et);
 }
 
 /* Each of the limits is put back by the test's end. */
