@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "control.h"
 #include "heap.h"
 #include "kselftest_harness.h"
 
@@ -360,6 +361,37 @@ TEST_F(memcg, limit)
 	EXPECT_LE(charged_mib() - before, 2);
 	EXPECT_EQ(killed, read_number("/proc/vmstat", "oom_kill"));
 	EXPECT_EQ(0, read_number(CGROUP "/memory.events", "oom_kill"));
+}
+
+/* A move is charged to whoever asks for it, and to nobody else any more. */
+TEST_F(memcg, moved)
+{
+	int control = control_open(), pid = getpid();
+	struct dma_buf_exporter_info info;
+	long before = charged_mib(), rise;
+	struct controlled buf;
+
+	ASSERT_EQ(0, control_alloc(control, "pfnmap", NULL, 32 * MIB, &buf));
+	ASSERT_EQ(0, write_file(CGROUPS "/cgroup.procs", "%d", pid));
+	ASSERT_EQ(0, control_move(buf.control, "node0", DMA_BUF_EXPORTER_WAIT, 0));
+	EXPECT_LE(charged_mib() - before, 2);
+
+	ASSERT_EQ(0, write_file(CGROUP "/cgroup.procs", "%d", pid));
+	ASSERT_EQ(0, control_move(buf.control, "system", DMA_BUF_EXPORTER_WAIT, 0));
+	rise = charged_mib() - before;
+	EXPECT_GE(rise, variant->account ? 30 : 0);
+	EXPECT_LE(rise, variant->account ? 36 : 2);
+
+	/* There must be room for both places: without, it stays where it was. */
+	ASSERT_EQ(0, write_file(CGROUP "/memory.max", "48M"));
+	EXPECT_EQ(variant->account ? -ENOMEM : 0,
+		  control_move(buf.control, "node0", DMA_BUF_EXPORTER_WAIT, 0));
+	ASSERT_EQ(0, control_info(buf.control, &info));
+	EXPECT_STREQ(variant->account ? "system" : "node0", info.placement);
+	EXPECT_LE(charged_mib() - before, rise + 2);
+	control_free(&buf);
+	close(control);
+	EXPECT_LE(charged_mib() - before, 2);
 }
 
 /* A page in the pool would stay charged to its first owner. */
