@@ -178,9 +178,11 @@ struct dma_buf_exporter_ops {
 	 * @free_backing:
 	 *
 	 * Nothing refers to @backing any more: take the memory back, then call
-	 * dma_buf_backing_free(). May sleep. Calls of one buffer do not overlap;
-	 * it must not move or revoke the same buffer, nor drop its last
-	 * reference. Mandatory.
+	 * dma_buf_backing_free(). May sleep, and may take dma_resv locks. Called
+	 * with a mutex of the buffer held that moving and revoking it take, too: it
+	 * must not do either to the same buffer, nor drop its last reference, nor
+	 * take a lock that the driver holds when it does one of these. Calls of one
+	 * buffer do not overlap. Mandatory.
 	 */
 	void (*free_backing)(struct dma_buf_exporter *exporter,
 			     struct dma_buf_backing *backing);

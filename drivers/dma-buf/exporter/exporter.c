@@ -6,6 +6,7 @@
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/slab.h>
 
 #include <linux/dma-buf-compat.h>
 
@@ -289,22 +290,32 @@ struct dma_buf *dma_buf_exporter_export(struct dma_buf_exporter *exporter, int f
 EXPORT_SYMBOL_GPL(dma_buf_exporter_export);
 
 /*
- * Show lockdep where the library's own mutex stands: inside dma_resv, because
- * drivers create buffers that share a reservation object with it locked. The
- * order of the other locks taken here is primed by dma_resv itself.
+ * Show lockdep where the library's mutexes stand, on a buffer that nobody has. That
+ * of the live table is inside dma_resv, because drivers create buffers that share a
+ * reservation object with it locked; dma_resv is inside the one that is held while
+ * old memory goes back to the driver. The one of the control device's sources has
+ * nothing inside. The order of the other locks taken here is primed by dma_resv
+ * itself.
  */
 static void __init exporter_lockdep(void)
 {
-	struct dma_resv resv;
+	struct dma_buf_exporter *exporter;
 
 	if (!IS_ENABLED(CONFIG_LOCKDEP))
 		return;
+	exporter = kzalloc(sizeof(*exporter), GFP_KERNEL);
+	if (!exporter)
+		return;
 
-	dma_resv_init(&resv);
-	dma_resv_lock(&resv, NULL);
+	dma_resv_init(&exporter->own_resv);
+	exporter->resv = &exporter->own_resv;
+	exporter_reap_setup(exporter);
+	dma_resv_lock(exporter->resv, NULL);
 	exporter_live_prime();
-	dma_resv_unlock(&resv);
-	dma_resv_fini(&resv);
+	dma_resv_unlock(exporter->resv);
+	exporter_reap_all(exporter);
+	dma_resv_fini(&exporter->own_resv);
+	kfree(exporter);
 }
 
 static int __init exporter_module_init(void)
