@@ -153,6 +153,9 @@ static void pages_free(struct dma_buf_backing *backing, bool account)
 		unsigned long end = pfn + (backing->extents[i].len >> PAGE_SHIFT);
 
 		while (pfn < end) {
+			/* Neighbours are one extent, however much that is. */
+			if (IS_ALIGNED(pfn, 1 << HEAP_POOL_ORDER))
+				cond_resched();
 			if (!account && IS_ALIGNED(pfn, 1 << HEAP_POOL_ORDER) &&
 			    end - pfn >= 1 << HEAP_POOL_ORDER &&
 			    heap_pool_put(pfn_to_page(pfn))) {
@@ -218,6 +221,7 @@ static struct dma_buf_backing *pages_alloc(struct heap_placement *placement, u64
 		/* As many extents as blocks were asked for: there is room. */
 		WARN_ON(dma_buf_backing_add(backing, page_to_phys(block),
 					    PAGE_SIZE << order));
+		cond_resched();
 	}
 	return backing;
 
@@ -225,6 +229,7 @@ err:
 	list_for_each_entry_safe(block, next, &list, lru) {
 		list_del(&block->lru);
 		block_free(block, block_clear_order(block));
+		cond_resched();
 	}
 	return ERR_PTR(ret);
 }
