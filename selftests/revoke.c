@@ -88,6 +88,28 @@ TEST_F(revoke, every_way_in_is_closed)
 	close(mem);
 }
 
+/* Who sleeps in a page fault, for a fence that may never be signalled, is woken. */
+TEST_F(revoke, fault_behind_fence)
+{
+	char *map = buffer_map(self->how.fd, 0);
+	int status = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, ioctl(self->et, ET_FENCE, self->how.fd));
+	pid = fork();
+	if (!pid) {
+		poke(map, 1);
+		_exit(0);
+	}
+	wait_asleep(pid, pid);
+	EXPECT_EQ(-ETIMEDOUT, take(self->et, self->how.id, 0, 0));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	EXPECT_EQ(0, ioctl(self->et, ET_SIGNAL));
+	EXPECT_EQ(0, take(self->et, self->how.id, 0, ET_FOREVER));
+	munmap(map, SIZE);
+}
+
 /* Who was mapped has been told, and gets no second mapping. */
 TEST_F(revoke, prompt_importer)
 {

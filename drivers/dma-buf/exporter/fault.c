@@ -46,17 +46,16 @@ static void fault_backoff(void)
 
 /*
  * Sleeps until the buffer is not suspended, its reservation object is free and
- * its KERNEL fences are signalled.
+ * its KERNEL fences are signalled; not for fences once it is revoked.
  */
 static void fault_sleep(struct dma_buf_exporter *exporter, unsigned int flags)
 {
-	long ret;
+	int ret;
 
 	ret = exporter_wait_resumed(exporter);
 	if (!ret)
-		ret = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_KERNEL, true,
-					    MAX_SCHEDULE_TIMEOUT);
-	if (ret >= 0) {
+		ret = exporter_wait_fences(exporter);
+	if (!ret) {
 		ret = dma_resv_lock_interruptible(exporter->resv, NULL);
 		if (!ret)
 			dma_resv_unlock(exporter->resv);

@@ -169,6 +169,7 @@ struct dma_buf_exporter *exporter_of(const struct dma_buf *dmabuf);
 /* revoke.c */
 int exporter_revoke(struct dma_buf_exporter *exporter, unsigned long timeout, bool intr);
 int exporter_wait_resumed(struct dma_buf_exporter *exporter);
+int exporter_wait_fences(struct dma_buf_exporter *exporter);
 
 /* debugfs.c */
 void exporter_live_add(struct dma_buf_exporter *exporter);

@@ -167,3 +167,44 @@ int exporter_wait_resumed(struct dma_buf_exporter *exporter)
 					!READ_ONCE(exporter->suspended) ||
 					READ_ONCE(exporter->revoked));
 }
+
+struct fence_waiter {
+	struct dma_fence_cb cb;
+	struct dma_buf_exporter *exporter;
+};
+
+static void fence_wake(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	wake_up_all(&container_of(cb, struct fence_waiter, cb)->exporter->idle);
+}
+
+static int wait_fence(struct dma_buf_exporter *exporter, struct dma_fence *fence)
+{
+	struct fence_waiter waiter = { .exporter = exporter };
+	int ret;
+
+	if (dma_fence_add_callback(fence, &waiter.cb, fence_wake))
+		return 0;
+	ret = wait_event_interruptible(exporter->idle,
+				       dma_fence_is_signaled(fence) ||
+				       READ_ONCE(exporter->revoked));
+	dma_fence_remove_callback(fence, &waiter.cb);
+	return ret;
+}
+
+/* The same until its KERNEL fences are signalled. */
+int exporter_wait_fences(struct dma_buf_exporter *exporter)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	int ret = 0;
+
+	dma_resv_iter_begin(&cursor, exporter->resv, DMA_RESV_USAGE_KERNEL);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		ret = wait_fence(exporter, fence);
+		if (ret || READ_ONCE(exporter->revoked))
+			break;
+	}
+	dma_resv_iter_end(&cursor);
+	return ret;
+}
