@@ -211,6 +211,20 @@ static int pin_lines(const char *device, unsigned int *pins, unsigned long *byte
 	return n;
 }
 
+/* Pins of the newest buffer, in the table of buffers. */
+static int buffer_pins(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/dma_buf_exporter/buffers", "re");
+	char line[512];
+	int pins = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "exporter_test %*u %*u %*s %*s %*s %*u %*d %*u %d", &pins);
+	if (f)
+		fclose(f);
+	return pins;
+}
+
 TEST_F(busy, pins_are_shown)
 {
 	struct et_import dynamic = { .fd = self->how.fd, .dynamic = ET_DYNAMIC };
@@ -220,7 +234,9 @@ TEST_F(busy, pins_are_shown)
 	/* A mapping that is no pin, whatever the core takes for it. */
 	ASSERT_EQ(0, ioctl(self->et, ET_IMPORT, &dynamic));
 	EXPECT_EQ(0, pin_lines("exporter_test", &pins, &bytes));
+	EXPECT_EQ(0, buffer_pins());
 	ASSERT_EQ(0, ioctl(self->et, ET_PIN, dynamic.id));
+	EXPECT_EQ(1, buffer_pins());
 	EXPECT_EQ(1, pin_lines("exporter_test", &pins, &bytes));
 	EXPECT_EQ(1, pins);
 	EXPECT_EQ(SIZE, bytes);

@@ -345,7 +345,6 @@ struct dma_buf_exporter {
 	struct list_head attachments;	/* protected by resv */
 	struct list_head maps;		/* live DMA mappings, protected by resv */
 	unsigned int nr_maps;		/* protected by resv */
-	unsigned int nr_pins;		/* protected by resv */
 	unsigned int nr_pinned;		/* attachments that have one, by resv */
 	unsigned int nr_attachments;	/* protected by resv */
 	struct dma_buf_exporter_stats stats; /* protected by resv */

@@ -45,7 +45,6 @@ void exporter_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	exporter->nr_attachments--;
 	list_del(&ea->node);
 	if (WARN_ON(ea->pins || ea->nr_maps)) {
-		exporter->nr_pins -= ea->pins;
 		ea->pins = 0;
 		ea->nr_maps = 0;
 		exporter_pin_account(exporter, ea);
@@ -72,7 +71,6 @@ int exporter_pin(struct dma_buf_attachment *attach)
 		ea->pins--;
 		return ret;
 	}
-	exporter->nr_pins++;
 	trace_dma_buf_exporter_pin(exporter);
 	return 0;
 }
@@ -87,7 +85,6 @@ void exporter_unpin(struct dma_buf_attachment *attach)
 	if (WARN_ON(!ea->pins))
 		return;
 	ea->pins--;
-	exporter->nr_pins--;
 	exporter_pin_account(exporter, ea);
 	trace_dma_buf_exporter_unpin(exporter);
 	exporter_let_go(exporter);

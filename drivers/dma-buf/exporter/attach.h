@@ -57,6 +57,7 @@ static inline unsigned int exporter_attachment_pins(const struct exporter_attach
 void exporter_flush_iotlb(struct exporter_attachment *ea);
 
 /* pin.c */
+unsigned int exporter_pins(const struct dma_buf_exporter *exporter);
 void exporter_pin_attach(struct exporter_attachment *ea);
 void exporter_pin_detach(struct exporter_attachment *ea);
 int exporter_pin_account(struct dma_buf_exporter *exporter,

@@ -71,6 +71,8 @@ static int buffers_show(struct seq_file *m, void *unused)
 				   exporter->id, exporter->size);
 			continue;
 		}
+		/* A copy that is over is over, whether somebody looked or not. */
+		exporter_settle(exporter, false, false);
 		backing = exporter->backing;
 		dmabuf = exporter->dmabuf;
 		seq_printf(m, "%s %llu %llu %s %s %s %u %d %u %u %u %llu %llu %llu %llu %s\n",
@@ -79,7 +81,7 @@ static int buffers_show(struct seq_file *m, void *unused)
 			   backing_placement(backing), caching(backing),
 			   backing ? backing->nr_extents : 0,
 			   atomic_read(&exporter->nr_vmas), exporter->nr_attachments,
-			   exporter->nr_pins, dmabuf ? dmabuf->vmapping_counter : 0,
+			   exporter_pins(exporter), dmabuf ? dmabuf->vmapping_counter : 0,
 			   stats->faults_pmd, stats->faults_pte, stats->ptes,
 			   stats->moves, state(exporter));
 		dma_resv_unlock(exporter->resv);

@@ -33,7 +33,6 @@ static void info_backing(struct dma_buf_exporter_info *info,
 int exporter_info(struct dma_buf_exporter *exporter, struct dma_buf_exporter_info *info)
 {
 	const struct dma_buf_exporter_stats *stats = &exporter->stats;
-	const struct exporter_attachment *ea;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(exporter->resv, NULL);
@@ -52,8 +51,7 @@ int exporter_info(struct dma_buf_exporter *exporter, struct dma_buf_exporter_inf
 	info->mappings = atomic_read(&exporter->nr_vmas);
 	info->attachments = exporter->nr_attachments;
 	info->maps = exporter->nr_maps;
-	list_for_each_entry(ea, &exporter->attachments, node)
-		info->pins += exporter_attachment_pins(ea);
+	info->pins = exporter_pins(exporter);
 	info->vmaps = exporter->dmabuf ? exporter->dmabuf->vmapping_counter : 0;
 	strscpy_pad(info->exporter, exporter->ops->name);
 	info_backing(info, exporter->backing);

@@ -96,6 +96,19 @@ static void pin_uncharge_user(struct exporter_attachment *ea)
 	ea->locked = 0;
 }
 
+/* Pins of the buffer, without those the core takes for every mapping. */
+unsigned int exporter_pins(const struct dma_buf_exporter *exporter)
+{
+	const struct exporter_attachment *ea;
+	unsigned int pins = 0;
+
+	dma_resv_assert_held(exporter->resv);
+
+	list_for_each_entry(ea, &exporter->attachments, node)
+		pins += exporter_attachment_pins(ea);
+	return pins;
+}
+
 /* Makes the accounts say what is pinned now; -ENOMEM over a limit. */
 int exporter_pin_account(struct dma_buf_exporter *exporter,
 			 struct exporter_attachment *ea)
