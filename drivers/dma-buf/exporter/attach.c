@@ -45,9 +45,10 @@ void exporter_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	exporter->nr_attachments--;
 	list_del(&ea->node);
 	if (WARN_ON(ea->pins || ea->nr_maps)) {
+		exporter_unmap_left(attach);
 		ea->pins = 0;
-		ea->nr_maps = 0;
 		exporter_pin_account(exporter, ea);
+		exporter_let_go(exporter);
 	}
 	exporter_flush_iotlb(ea);
 	dma_resv_unlock(exporter->resv);

@@ -119,6 +119,7 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir);
 void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		    enum dma_data_direction dir);
+void exporter_unmap_left(struct dma_buf_attachment *attach);
 void exporter_sync_for_cpu(struct dma_buf_exporter *exporter);
 void exporter_sync_for_device(struct dma_buf_exporter *exporter);
 

@@ -27,6 +27,7 @@
  * @sgt: what the importer has
  * @own: the same as the DMA API mapped it, for unmapping and synchronising
  * @paged: @own has pages
+ * @attach: whose it is
  * @dev: the importer's device
  * @dir: direction of the mapping
  * @node: in &dma_buf_exporter.maps
@@ -35,6 +36,7 @@ struct exporter_map {
 	struct sg_table sgt;
 	struct sg_table own;
 	bool paged;
+	struct dma_buf_attachment *attach;
 	struct device *dev;
 	enum dma_data_direction dir;
 	struct list_head node;
@@ -221,6 +223,7 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
+	map->attach = attach;
 	map->dev = attach->dev;
 	map->dir = dir;
 	ret = map_backing(map, backing);
@@ -260,6 +263,17 @@ void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	sg_free_table(&map->sgt);
 	kfree(map);
 	exporter_let_go(exporter);
+}
+
+/* What an importer that detaches has left: its device may go next. */
+void exporter_unmap_left(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_exporter *exporter = attach->dmabuf->priv;
+	struct exporter_map *map, *next;
+
+	list_for_each_entry_safe(map, next, &exporter->maps, node)
+		if (map->attach == attach)
+			exporter_unmap(attach, &map->sgt, map->dir);
 }
 
 /* Devices that do not snoop: what they wrote becomes visible to the CPU. */
