@@ -194,7 +194,7 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 		if (ret)
 			break;
 	}
-	trace_dma_buf_exporter_move_end(exporter, to, ret);
+	trace_dma_buf_exporter_move_end(exporter, ret);
 	/* Who wants the memory may wait for the copy with the lock: do not wait for them. */
 	if (!copying)
 		exporter_reap(exporter);
@@ -232,7 +232,7 @@ int dma_buf_exporter_move_locked(struct dma_buf_exporter *exporter,
 			   policy == DMA_BUF_MOVE_BLOCK ? 0 : MAX_SCHEDULE_TIMEOUT);
 	if (ret > 0)
 		ret = -EBUSY;
-	trace_dma_buf_exporter_move_end(exporter, to, ret);
+	trace_dma_buf_exporter_move_end(exporter, ret);
 	exporter_reap_later(exporter);
 	return ret;
 }

@@ -97,9 +97,8 @@ TRACE_EVENT(dma_buf_exporter_move_start,
 );
 
 TRACE_EVENT(dma_buf_exporter_move_end,
-	TP_PROTO(struct dma_buf_exporter *exporter,
-		 const struct dma_buf_backing *to, int ret),
-	TP_ARGS(exporter, to, ret),
+	TP_PROTO(struct dma_buf_exporter *exporter, int ret),
+	TP_ARGS(exporter, ret),
 	TP_STRUCT__entry(
 		__string(name, exporter->ops->name)
 		__field(u64, id)
