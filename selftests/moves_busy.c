@@ -3,6 +3,7 @@
  * Moving a buffer that somebody uses: what each policy does about importers,
  * fences, kernel mappings and pins, and the limits on pins.
  */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <linux/membarrier.h>
@@ -11,6 +12,7 @@
 #include "kselftest_harness.h"
 
 #define PIN_LIMIT	"/sys/module/dma_buf_exporter/parameters/pin_limit_mib"
+#define PINS		"/sys/kernel/debug/dma_buf_exporter/pins"
 #define PIN_MEMLOCK	"/sys/module/dma_buf_exporter/parameters/pin_memlock"
 
 FIXTURE(busy) {
@@ -198,7 +200,7 @@ TEST_F(busy, pin_revoked)
 /* Who pins what is in a table. */
 static int pin_lines(const char *device, unsigned int *pins, unsigned long *bytes)
 {
-	FILE *f = fopen("/sys/kernel/debug/dma_buf_exporter/pins", "re");
+	FILE *f = fopen(PINS, "re");
 	char line[256], dev[64];
 	int n = 0;
 
@@ -240,8 +242,12 @@ TEST_F(busy, pins_are_shown)
 	EXPECT_EQ(1, pin_lines("exporter_test", &pins, &bytes));
 	EXPECT_EQ(1, pins);
 	EXPECT_EQ(SIZE, bytes);
+	/* Whatever the process calls itself, it is one line. */
+	prctl(PR_SET_NAME, "a\nexporter_test");
 	ASSERT_EQ(0, ioctl(self->et, ET_IMPORT, &self->import));
+	prctl(PR_SET_NAME, "moves_busy");
 	EXPECT_EQ(2, pin_lines("exporter_test", &pins, &bytes));
+	EXPECT_EQ(0, system("grep -q ' a?exporter_test$' " PINS));
 	ASSERT_EQ(0, ioctl(self->et, ET_UNIMPORT, dynamic.id));
 	EXPECT_EQ(1, pin_lines("exporter_test", &pins, &bytes));
 }

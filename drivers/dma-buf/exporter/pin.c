@@ -6,6 +6,7 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/ctype.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -139,11 +140,20 @@ int exporter_pin_account(struct dma_buf_exporter *exporter,
 	return 0;
 }
 
+/* A process names itself as it likes; in a table and in the log it gets one line. */
+static void pin_name(struct exporter_attachment *ea)
+{
+	get_task_comm(ea->comm, current);
+	for (char *c = ea->comm; *c; c++)
+		if (!isprint(*c))
+			*c = '?';
+}
+
 /* Whoever attaches is who pins, whichever task of the importer does so later. */
 void exporter_pin_attach(struct exporter_attachment *ea)
 {
 	ea->pid = task_tgid_nr(current);
-	get_task_comm(ea->comm, current);
+	pin_name(ea);
 	ea->limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
 		ea->user = get_uid(current_user());
