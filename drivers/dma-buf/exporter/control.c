@@ -148,7 +148,10 @@ static int control_alloc(void __user *arg)
 	module_put(source->owner);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	ret = control_install(&alloc, dmabuf, arg);
+	/* A handle takes the dma-buf's word for whose it is. */
+	ret = -EOPNOTSUPP;
+	if (!WARN_ON(!exporter_of(dmabuf)))
+		ret = control_install(&alloc, dmabuf, arg);
 	if (ret)
 		dma_buf_put(dmabuf);
 	return ret;
