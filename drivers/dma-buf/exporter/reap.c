@@ -169,7 +169,8 @@ void exporter_reap_all(struct dma_buf_exporter *exporter)
 
 int exporter_reap_init(void)
 {
-	reap_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	/* Reclaim does not wait for it, nor could it: dma_resv is held over allocations. */
+	reap_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND, 0);
 	return reap_wq ? 0 : -ENOMEM;
 }
 
