@@ -263,7 +263,9 @@ int __init heap_pages_init(void)
 			ret = pages_add(&pages_nodes[nid], nid);
 	}
 	/* They are the first: no name is taken. */
-	return WARN_ON(ret) ? ret : 0;
+	if (WARN_ON(ret))
+		kfree(pages_nodes);
+	return ret;
 }
 
 void heap_pages_exit(void)
