@@ -6,7 +6,7 @@
 #include <linux/dma-buf.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SIZE	(PMD + 3 * PAGE)
 #define SLOTS	"/sys/kernel/debug/swiotlb/io_tlb_used"

@@ -8,7 +8,7 @@
 
 #include "control.h"
 #include "heap.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(control) {
 	int dev;

@@ -5,7 +5,7 @@
  */
 #include "control.h"
 #include "heap.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(call) {
 	int dev;

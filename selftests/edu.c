@@ -4,7 +4,7 @@
  * it, and an address that it no longer owns stops at the IOMMU.
  */
 #include "edu.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(edu) {
 	int edu;

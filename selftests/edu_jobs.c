@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "edu.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(jobs) {
 	int edu;

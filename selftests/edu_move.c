@@ -5,7 +5,7 @@
  * data is where the device looks for it next.
  */
 #include "edu.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 enum { WAIT, REVOKE, BLOCK };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The example of the driver author's guide does what the guide says it does. */
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define EXAMPLE_ALLOC	_IO('X', 0)
 

@@ -11,7 +11,7 @@
 #include <linux/userfaultfd.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(count) {
 	int fd;

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "heap.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 /* What both heaps must do alike. */
 FIXTURE(heap) {
 	int dev;

@@ -8,7 +8,7 @@
 #include <linux/dma-buf.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 enum { BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE };
 enum { STATIC, DYNAMIC, P2P };

@@ -11,7 +11,7 @@
 #include <linux/kvm.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Two blocks of a PMD, one of 1 MiB, one of 8 and one of 4 KiB. */
 #define SIZE	(2 * PMD + PMD / 2 + 3 * PAGE)
@@ -280,7 +280,7 @@ TEST_F(kvm, write_tracked_neighbours)
 }
 
 /* Every page there is, in one machine. */
-TEST_F_TIMEOUT(kvm, every_page, 60)
+TEST_F(kvm, every_page)
 {
 	ASSERT_TRUE(give_buffer(&self->m, "pfnmap", variant->misalign));
 	for (size_t off = 0; off < SIZE; off += PAGE) {

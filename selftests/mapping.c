@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SIZE	(8 * PMD)
 

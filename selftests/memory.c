@@ -4,7 +4,7 @@
  * page faults leave behind, and what ptrace sees.
  */
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 enum { WB, WC, UC };
 

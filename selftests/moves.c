@@ -4,7 +4,7 @@
  * middle of one. Barriers are copies that wait until the test lets them go on.
  */
 #include "moves.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* From memory of each kind to each other. */
 FIXTURE(kinds) {

@@ -9,7 +9,7 @@
 #include <linux/membarrier.h>
 
 #include "moves.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PIN_LIMIT	"/sys/module/dma_buf_exporter/parameters/pin_limit_mib"
 #define PINS		"/sys/kernel/debug/dma_buf_exporter/pins"

@@ -6,7 +6,7 @@
  */
 #include "control.h"
 #include "moves.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Is @word in a line of @path that contains @line? */
 static bool file_says(const char *path, const char *line, const char *word)

@@ -4,7 +4,7 @@
  * content and under those who use them.
  */
 #include "placements.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(placements) {
 	int dev;
@@ -150,12 +150,12 @@ static void go_round(struct __test_metadata *_metadata, struct _test_data_placem
 	control_free(&pages[1]);
 }
 
-TEST_F_TIMEOUT(placements, tour, 120)
+TEST_F_TIMEOUT(placements, tour, 480)
 {
 	go_round(_metadata, self, tour, ARRAY_SIZE(tour));
 }
 
-TEST_F_TIMEOUT(placements, nodes, 120)
+TEST_F_TIMEOUT(placements, nodes, 480)
 {
 	if (!there(self->dev, "node1"))
 		SKIP(return, "no node1 in this machine");

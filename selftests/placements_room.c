@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "placements.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(room) {
 	int dev;
@@ -64,7 +64,7 @@ static void wait_rounds(struct writer *w, unsigned int n)
 }
 
 /* Single pages become blocks that a PMD maps, under a thread that goes on. */
-TEST_F_TIMEOUT(room, compact, 120)
+TEST_F_TIMEOUT(room, compact, 480)
 {
 	struct dma_buf_exporter_info info;
 	long pool = read_number(POOL_MIB, NULL);
@@ -139,7 +139,7 @@ TEST_F(room, compact_gains_nothing)
 	EXPECT_TRUE(carve_is_free(self->dev));
 }
 
-TEST_F_TIMEOUT(room, no_room, 120)
+TEST_F_TIMEOUT(room, no_room, 480)
 {
 	struct controlled most, more;
 	struct dma_buf_exporter_info info;
@@ -165,7 +165,7 @@ TEST_F_TIMEOUT(room, no_room, 120)
 }
 
 /* Every other block is free: a buffer of all that, in pieces a PMD can map. */
-TEST_F_TIMEOUT(room, pieces, 120)
+TEST_F_TIMEOUT(room, pieces, 480)
 {
 	struct controlled blocks[BLOCKS];
 	struct dma_buf_exporter_info info;
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(room, pieces, 120)
 }
 
 /* Nothing is charged for or lost on the way round, however often. */
-TEST_F_TIMEOUT(room, nothing_is_lost, 120)
+TEST_F_TIMEOUT(room, nothing_is_lost, 480)
 {
 	static const char * const places[] = { "vram", "carve", "system" };
 	long before;

@@ -13,7 +13,7 @@
 #include <xf86drm.h>
 
 #include "util.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SIZE	(2 * PMD + 3 * PAGE)
 #define TRACING	"/sys/kernel/tracing"

@@ -6,7 +6,7 @@
 
 #include "control.h"
 #include "moves.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(revoke) {
 	int et;
