@@ -96,7 +96,7 @@ TEST_F(kinds, everybody_follows)
 	munmap(self->map[0], SIZE);
 	self->map[0] = buffer_map(self->how.fd, 0);
 	EXPECT_EQ(0, wrong(self->map[0], 1));
-	EXPECT_EQ(variant->to_chunk ? PFNMAP_PROBE_PTE : PFNMAP_PROBE_HUGE,
+	EXPECT_EQ(variant->to_chunk ? PFNMAP_PROBE_PTE : pmd_level(variant->to == ET_PAGES),
 		  probe(self->map[0]).level);
 	for (size_t off = 0; off < SIZE; off += PAGE) {
 		ASSERT_EQ(0, dma(self->et, self->import.id, false, off, &word, sizeof(word)));

@@ -188,7 +188,7 @@ TEST_F_TIMEOUT(room, pieces, 480)
 	EXPECT_TRUE(is_filled(self->map, 0, size));
 	fill(self->map, size, 7);
 	for (size_t off = 0; off < size; off += PMD)
-		EXPECT_EQ(PFNMAP_PROBE_HUGE, probe(self->map + off).level);
+		EXPECT_EQ(pmd_level(false), probe(self->map + off).level);
 
 	/* What is free then is in as many pieces: nothing is gained. */
 	for (int i = 1; i < BLOCKS; i += 2)

@@ -169,6 +169,12 @@ static inline bool kernel_since(int major, int minor)
 	return a > major || (a == major && b >= minor);
 }
 
+/* What maps a whole PMD of memory: before 7.3, only pages get one entry. */
+static inline unsigned int pmd_level(bool paged)
+{
+	return paged || kernel_since(7, 3) ? PFNMAP_PROBE_HUGE : PFNMAP_PROBE_PTE;
+}
+
 static inline int et_open(void)
 {
 	return open("/dev/exporter_test", O_RDWR | O_CLOEXEC);

@@ -82,4 +82,11 @@ static inline void dma_buf_compat_zap_vma(struct vm_area_struct *vma)
 #define DMA_BUF_COMPAT_HEAP_ADD	0
 #endif
 
+/*
+ * 7.3: mbind() with MPOL_MF_STRICT sees that a PMD is special. Before, it looked at
+ * the struct page of the frame: an oops, for whoever may call it, if there is none.
+ * (The first version that is known to be right: a later 6.12 may be, too.)
+ */
+#define DMA_BUF_COMPAT_UNPAGED_PMD	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0))
+
 #endif

@@ -248,6 +248,7 @@ static bool fault_pmd_fits(struct vm_area_struct *vma, unsigned long addr,
 
 	addr &= PMD_MASK;
 	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) ||
+	    (!backing->paged && !DMA_BUF_COMPAT_UNPAGED_PMD) ||
 	    addr < vma->vm_start || vma->vm_end - addr < PMD_SIZE)
 		return false;
 
