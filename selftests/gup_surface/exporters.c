@@ -5,6 +5,7 @@
 #include <linux/dma-heap.h>
 #include <linux/memfd.h>
 #include <linux/udmabuf.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ static const char *udmabuf_of(struct exporter *e, unsigned int memfd_flags)
 		.size = BUFFER_SIZE,
 	};
 	int dev, err;
+	void *mem;
 
 	load_module("udmabuf", NULL);
 	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
@@ -95,6 +97,15 @@ static const char *udmabuf_of(struct exporter *e, unsigned int memfd_flags)
 	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK)) {
 		close(dev);
 		return "no memfd of this kind";
+	}
+	/*
+	 * With memory already: what 6.12 allocates for udmabuf in a hugetlb memfd is
+	 * not reserved, which CONFIG_DEBUG_VM takes for a bug.
+	 */
+	mem = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, create.memfd, 0);
+	if (mem != MAP_FAILED) {
+		memset(mem, 0, BUFFER_SIZE);
+		munmap(mem, BUFFER_SIZE);
 	}
 	e->fd = ioctl(dev, UDMABUF_CREATE, &create);
 	err = errno;

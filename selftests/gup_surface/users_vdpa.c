@@ -99,8 +99,11 @@ static const char *vdpa_setup(void)
 	static const char *const add[] = {
 		"vdpa", "dev", "add", "name", NAME, "mgmtdev", "vduse", NULL,
 	};
-	const char *reason = load_module("vduse", NULL);
+	const char *reason;
 
+	if (!access("/proc/lockdep", F_OK))
+		return "lockdep objects to a lock of vduse";
+	reason = load_module("vduse", NULL);
 	if (!reason)
 		reason = load_module("virtio_vdpa", NULL);
 	if (!reason)
