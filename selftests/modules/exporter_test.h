@@ -14,6 +14,7 @@ enum et_kind {
 	ET_PAGES,	/* system memory */
 	ET_UNPAGED,	/* memory behind what "mem=" told the kernel */
 	ET_IO,		/* BAR 2 of an ivshmem device */
+	ET_SPARSE,	/* addresses with nothing behind: do not touch it */
 };
 
 enum et_flags {

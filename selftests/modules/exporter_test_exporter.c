@@ -113,7 +113,7 @@ int et_buffer_alloc(struct et_alloc *how, struct address_space *node_mapping)
 	struct et_buffer *buffer;
 	int ret;
 
-	if (how->size > SZ_1G)
+	if (how->size > SZ_1G && how->kind != ET_SPARSE)
 		return -EINVAL;
 	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
 	if (!buffer)

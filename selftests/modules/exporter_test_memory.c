@@ -15,6 +15,9 @@
 
 #include "exporter_test_internal.h"
 
+/* Above what any machine of the tests has. */
+#define SPARSE_BASE	(2ULL << 40)
+
 static ulong unpaged_base;
 module_param(unpaged_base, ulong, 0444);
 MODULE_PARM_DESC(unpaged_base, "Physical address of memory the kernel does not use");
@@ -40,7 +43,7 @@ struct memory {
 
 /* Unpaged and I/O memory is handed out from the start, to one buffer at once. */
 static DEFINE_MUTEX(memory_mutex);
-static bool memory_taken[ET_IO + 1];
+static bool memory_taken[ET_SPARSE + 1];
 static struct pci_dev *memory_pdev;
 static int memory_wc_handle = -1;
 
@@ -149,14 +152,16 @@ void et_memory_put(struct dma_buf_backing *backing)
 
 struct dma_buf_backing *et_memory_get(const struct et_alloc *how)
 {
-	u64 pages = how->size >> PAGE_SHIFT;
+	u64 extents = how->size >> PAGE_SHIFT;
 	struct dma_buf_backing *backing;
 	struct memory *mem;
 	int ret;
 
-	if (how->kind > ET_IO || how->caching > DMA_BUF_UNCACHED)
+	if (how->kind > ET_SPARSE || how->caching > DMA_BUF_UNCACHED)
 		return ERR_PTR(-EINVAL);
-	backing = dma_buf_backing_alloc(pages, GFP_KERNEL);
+	if (how->kind == ET_SPARSE)
+		extents = how->chunk ? DIV_ROUND_UP(extents, how->chunk) : 1;
+	backing = dma_buf_backing_alloc(extents, GFP_KERNEL);
 	mem = kzalloc(sizeof(*mem), GFP_KERNEL);
 	if (!backing || !mem) {
 		kfree(mem);
@@ -180,6 +185,9 @@ struct dma_buf_backing *et_memory_get(const struct et_alloc *how)
 			break;
 		case ET_IO:
 			ret = memory_io(backing, how);
+			break;
+		case ET_SPARSE:
+			ret = memory_fill(backing, SPARSE_BASE, how);
 			break;
 		default:
 			ret = memory_pages(backing, mem, how);
