@@ -12,6 +12,7 @@ BUILD=$TOP/build
 . "$TESTBED/versions"
 
 mkdir -p "$CACHE" "$BUILD"
+PATH=$PATH:/usr/sbin:/sbin	# mke2fs, for those whose shell leaves them out
 
 say() { printf '%s\n' "testbed: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -62,4 +63,28 @@ in_root() {
 	local root
 	root=$("$TESTBED/root" tree) || exit 1
 	as_root unshare --mount "$TESTBED/enter" "$root" "$CACHE/kernels" "$TOP" "$@"
+}
+
+# modules_image DIR: the modules of an unpacked kernel, as the guest's second disk
+modules_image() {
+	as_root mke2fs -q -F -t ext4 -O ^has_journal -E root_owner=0:0 \
+		-d "$1/usr/lib/modules" "$1/modules.img" 300M >/dev/null
+}
+
+# headers VERSION: the headers' Makefiles name each other by absolute paths, so
+# they appear in the root where their packages would have put them.
+headers() {
+	local tree
+	tree=$("$TESTBED/root" tree)
+	[ ! -L "$tree/usr/src/linux-headers-$1" ] || return 0
+	as_root sh -e -c '
+		tree=$1 v=$2 dir=$3
+		mkdir -p "$tree/usr/src" "$tree/usr/lib/modules"
+		for d in "$dir"/usr/src/*; do
+			ln -sfn "/kernels/$v/usr/src/${d##*/}" "$tree/usr/src/${d##*/}"
+		done
+		for d in "$dir"/usr/lib/linux-kbuild-*; do
+			[ -e "$d" ] || continue
+			ln -sfn "/kernels/$v/usr/lib/${d##*/}" "$tree/usr/lib/${d##*/}"
+		done' sh "$tree" "$1" "$CACHE/kernels/$1"
 }
