@@ -178,6 +178,7 @@ struct et_move {
 #define ET_NODE_OF	_IO('E', 12)	/* offset 0 of this file maps the dma-buf fd */
 #define ET_MOVE		_IOWR('E', 14, struct et_move)
 #define ET_GO		_IO('E', 15)	/* end a copy: 0, or fail it with this errno */
+#define ET_FINISH	_IO('E', 24)	/* as ET_GO, of an ET_MOVE_ASYNC or ENOENT */
 #define ET_REVOKE	_IOWR('E', 16, struct et_move)
 #define ET_RESUME	_IO('E', 17)	/* of buffer id */
 #define ET_UNMAP	_IO('E', 18)	/* unmap mapping id, which ET_DMA maps again */

@@ -62,6 +62,7 @@ struct dma_fence *et_copy(struct dma_buf_exporter *exporter,
 			  const struct dma_buf_backing *from);
 int et_move(struct et_move *move);
 int et_move_go(int error);
+int et_move_finish(int error);
 int et_revoke(struct et_move *move);
 int et_resume(u32 id);
 void et_move_exit(void);

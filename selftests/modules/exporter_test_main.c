@@ -69,6 +69,8 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 		return et_move(data);
 	case ET_GO:
 		return et_move_go(-(int)arg);
+	case ET_FINISH:
+		return et_move_finish(-(int)arg);
 	case ET_REVOKE:
 		return et_revoke(data);
 	case ET_RESUME:

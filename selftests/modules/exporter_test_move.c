@@ -56,8 +56,8 @@ struct dma_fence *et_copy(struct dma_buf_exporter *exporter,
 	return fence;
 }
 
-/* Ends a copy that waits: does it, or fails it with @error. */
-int et_move_go(int error)
+/* Ends an asynchronous copy, if there is one: does it, or fails it with @error. */
+int et_move_finish(int error)
 {
 	struct dma_fence *fence;
 
@@ -65,11 +65,8 @@ int et_move_go(int error)
 		return -EINVAL;
 	guard(mutex)(&move_mutex);
 	fence = move_fence;
-	if (!fence) {
-		move_error = error;
-		complete(&move_go);
-		return 0;
-	}
+	if (!fence)
+		return -ENOENT;
 	if (!error)
 		error = dma_buf_backing_copy(move_to, move_from);
 	if (error)
@@ -77,6 +74,18 @@ int et_move_go(int error)
 	move_fence = NULL;
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
+	return 0;
+}
+
+/* Ends a copy that waits, of either kind. */
+int et_move_go(int error)
+{
+	int ret = et_move_finish(error);
+
+	if (ret != -ENOENT)
+		return ret;
+	move_error = error;
+	complete(&move_go);
 	return 0;
 }
 
