@@ -92,7 +92,7 @@ struct et_import {
 
 /**
  * struct et_copy - move bytes between user space and a buffer
- * @id: in: ET_DMA: a mapping of ET_IMPORT, by its DMA addresses
+ * @id: in: ET_DMA, ET_JOB: a mapping of ET_IMPORT, by its DMA addresses
  * @fd: in: ET_VMAP: a dma-buf, by dma_buf_vmap()
  * @write: in: 1 to write the buffer
  * @iomem: out: ET_VMAP: the mapping is I/O memory
@@ -179,6 +179,7 @@ struct et_move {
 #define ET_MOVE		_IOWR('E', 14, struct et_move)
 #define ET_GO		_IO('E', 15)	/* end a copy: 0, or fail it with this errno */
 #define ET_FINISH	_IO('E', 24)	/* as ET_GO, of an ET_MOVE_ASYNC or ENOENT */
+#define ET_JOB		_IOW('E', 25, struct et_copy)	/* as ET_DMA, and takes longer */
 #define ET_REVOKE	_IOWR('E', 16, struct et_move)
 #define ET_RESUME	_IO('E', 17)	/* of buffer id */
 #define ET_UNMAP	_IO('E', 18)	/* unmap mapping id, which ET_DMA maps again */

@@ -226,9 +226,9 @@ int et_pin(u32 id, bool pin)
 	return ret;
 }
 
-static int mapping_copy(struct et_mapping *m, const struct et_copy *copy, void *bounce)
+/* What is at @offset as the device sees it, mapped with its page. */
+static void *mapping_at(struct et_mapping *m, u64 offset, u64 len)
 {
-	u64 offset = copy->offset;
 	struct scatterlist *sg;
 	void *mem;
 	int i;
@@ -238,18 +238,42 @@ static int mapping_copy(struct et_mapping *m, const struct et_copy *copy, void *
 			break;
 		offset -= sg_dma_len(sg);
 	}
-	if (!sg || copy->len > PAGE_SIZE - offset_in_page(offset))
-		return -EINVAL;
+	if (!sg || len > PAGE_SIZE - offset_in_page(offset))
+		return ERR_PTR(-EINVAL);
 	mem = memremap(sg_dma_address(sg) + ALIGN_DOWN(offset, PAGE_SIZE), PAGE_SIZE,
 		       MEMREMAP_WB | MEMREMAP_WT | MEMREMAP_WC);
-	if (!mem)
-		return -ENOMEM;
-	if (copy->write)
-		memcpy(mem + offset_in_page(offset), bounce, copy->len);
-	else
-		memcpy(bounce, mem + offset_in_page(offset), copy->len);
-	memunmap(mem);
+	return mem ? mem + offset_in_page(offset) : ERR_PTR(-ENOMEM);
+}
+
+static int mapping_copy(struct et_mapping *m, const struct et_copy *copy, void *bounce)
+{
+	void *mem = mapping_at(m, copy->offset, copy->len);
+
+	if (IS_ERR(mem))
+		return PTR_ERR(mem);
+	et_device_copy(mem, copy, bounce);
 	return 0;
+}
+
+/* As mapping_at(), with @fence for what is done there without the lock. */
+void *et_device_begin(const struct et_copy *copy, struct dma_fence *fence)
+{
+	struct et_mapping *m = xa_load(&et_mappings, copy->id);
+	void *mem;
+	int ret;
+
+	if (!m)
+		return ERR_PTR(-ENOENT);
+	dma_resv_lock(m->dmabuf->resv, NULL);
+	ret = mapping_map(m);
+	if (!ret)
+		ret = dma_resv_reserve_fences(m->dmabuf->resv, 1);
+	mem = ret ? ERR_PTR(ret) : mapping_at(m, copy->offset, copy->len);
+	if (!IS_ERR(mem))
+		dma_resv_add_fence(m->dmabuf->resv, fence, copy->write ?
+				   DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_READ);
+	dma_resv_unlock(m->dmabuf->resv);
+	return mem;
 }
 
 /* One job of the device, over before the lock is dropped. */

@@ -46,7 +46,12 @@ int et_vhold(int fd);
 int et_vdrop(void);
 int et_dma(const struct et_copy *copy);
 int et_vmap(struct et_copy *copy);
+void *et_device_begin(const struct et_copy *copy, struct dma_fence *fence);
 void et_import_exit(void);
+
+/* exporter_test_job.c */
+void et_device_copy(void *mem, const struct et_copy *copy, void *bounce);
+int et_job(const struct et_copy *copy);
 
 /* exporter_test_sync.c */
 int et_hold(int fd);

@@ -46,6 +46,8 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 		return et_unimport(arg);
 	case ET_DMA:
 		return et_dma(data);
+	case ET_JOB:
+		return et_job(data);
 	case ET_VMAP:
 		return et_vmap(data);
 	case ET_STATS:
