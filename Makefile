@@ -9,11 +9,16 @@ CONFIGS := CONFIG_DMA_BUF_EXPORTER=m CONFIG_DMABUF_HEAPS_PFNMAP=m
 K ?=
 T ?=
 
+# make torture: minutes, and what a failure said
+MIN ?= 30
+SEED ?=
+
 help:
 	@echo 'make demo                boot a stock kernel, show what can grab a dma-buf and what cannot'
 	@echo 'make check               run all tests on all kernels'
 	@echo 'make check T=mapping K=lts   one test, one kernel (both take lists)'
 	@echo 'make check-list          the tests there are'
+	@echo 'make torture MIN=30      torture buffers for so many minutes (K=lts, SEED=n from a failure)'
 	@echo 'make bench               measure in guest instructions, write build/bench/results.json'
 	@echo 'make shell K=latest      a root shell in a guest with the modules loaded'
 	@echo 'make htmldocs            the documentation, in build/doc/html'
@@ -29,6 +34,9 @@ check:
 
 check-list:
 	@testbed/check --list
+
+torture:
+	@testbed/torture $(if $(K),-k '$(K)') $(MIN) $(SEED)
 
 bench:
 	@testbed/bench $(if $(K),-k '$(K)')
@@ -48,5 +56,5 @@ modules_install: modules
 clean:
 	rm -rf build
 
-.PHONY: help demo check check-list bench shell htmldocs modules modules_install clean
+.PHONY: help demo check check-list torture bench shell htmldocs modules modules_install clean
 .DEFAULT_GOAL := help

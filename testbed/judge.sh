@@ -26,6 +26,7 @@ judge() { # KERNEL NAME
 		printf '%-15s %-20s FAIL  %s\n' "$1" "$2" "$why"
 		grep -E '^not ok|^# (not ok|.*(fail|expected|timeout|leak))' "$tap" |
 			head -n 12 | sed 's/^/         /' || :
+		sed -n "s/^# \(again: make .*\)/         \1 K=$1/p" "$tap" | head -n 1
 		[ -n "$rc" ] || tail -n 5 "$tap" | sed 's/^/         /'
 		for file in "${tap%.tap}".{splat,leaks}; do
 			[ ! -s "$file" ] || sed -n '1,12s/^/         /p' "$file"
