@@ -34,7 +34,8 @@ static int access_page(const struct dma_buf_backing *backing, unsigned long pfn,
 
 /*
  * Called with mmap_lock held, so it waits for the lock and for fences where
- * ptrace would wait for a page.
+ * ptrace would wait for a page. For fences without the lock, if it can be helped:
+ * a revocation wants it.
  */
 int exporter_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 		    int len, int write)
@@ -51,9 +52,16 @@ int exporter_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 		return -EFAULT;
 	len = min_t(unsigned long, len, vma->vm_end - addr);
 
+	ret = exporter_wait_fences(exporter);
+	if (ret)
+		return ret;
 	ret = dma_resv_lock_interruptible(exporter->resv, NULL);
 	if (ret)
 		return ret;
+	if (exporter->revoked) {
+		ret = -ENODEV;
+		goto unlock;
+	}
 	wait = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_KERNEL, true,
 				     MAX_SCHEDULE_TIMEOUT);
 	if (wait < 0) {

@@ -68,6 +68,8 @@ static int exporter_begin_cpu_access(struct dma_buf *dmabuf,
 		ret = exporter_wait_resumed(exporter);
 		if (ret)
 			return ret;
+		if (READ_ONCE(exporter->revoked))
+			return -ENODEV;
 		/* The core waits after this only; the caches want it before. */
 		wait = dma_resv_wait_timeout(exporter->resv, dma_resv_usage_rw(write), true,
 					     MAX_SCHEDULE_TIMEOUT);
