@@ -99,8 +99,13 @@ static void mapping_describe(struct et_mapping *m, struct et_import *import)
 	import->len = 0;
 	import->pages = 0;
 	for_each_sgtable_dma_sg(m->sgt, sg, i) {
+		unsigned long link = sg->page_link;
+
+		/* What the core of 6.12 does to all of them. */
+		if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+			link ^= ~0xffUL;
 		import->len += sg_dma_len(sg);
-		if (sg_page(sg))
+		if (link & ~(SG_CHAIN | SG_END))
 			import->pages++;
 	}
 	sg_dma_address(m->sgt->sgl) += import->trim;
