@@ -7,7 +7,7 @@
 
 #include <linux/dma-buf.h>
 
-#include "util.h"
+#include "control.h"
 #include "harness.h"
 
 enum { BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE };
@@ -420,6 +420,44 @@ TEST_F(readonly, vmap)
 	copy.user = (uintptr_t)data;
 	EXPECT_EQ(-1, ioctl(self->et, ET_VMAP, &copy));
 	EXPECT_EQ(EACCES, errno);
+}
+
+static struct dma_buf_exporter_info info(int dev, int dmabuf)
+{
+	struct dma_buf_exporter_info info = { .size = sizeof(info), .fd = dmabuf };
+
+	if (control_call(dev, DMA_BUF_EXPORTER_INFO, &info))
+		info.attachments = ~0U;
+	return info;
+}
+
+/* What the control device says of those who have attached, and of their mappings. */
+TEST(counts)
+{
+	int et = et_open(), dev = control_open();
+	struct et_alloc how = { .size = SIZE, .fd_flags = O_RDWR | O_CLOEXEC };
+	struct et_import import[3];
+
+	ASSERT_EQ(0, ioctl(et, ET_ALLOC, &how));
+	EXPECT_EQ(0, info(dev, how.fd).attachments);
+	EXPECT_EQ(0, info(dev, how.fd).maps);
+	for (int i = 0; i < ARRAY_SIZE(import); i++) {
+		import[i] = (struct et_import) { .fd = how.fd, .dynamic = i ? ET_LATE : ET_STATIC };
+		ASSERT_EQ(0, ioctl(et, ET_IMPORT, &import[i]));
+		EXPECT_EQ(i + 1, info(dev, how.fd).attachments);
+		EXPECT_EQ(i + 1, info(dev, how.fd).maps);
+	}
+	ASSERT_EQ(0, ioctl(et, ET_UNMAP, import[1].id));
+	EXPECT_EQ(3, info(dev, how.fd).attachments);
+	EXPECT_EQ(2, info(dev, how.fd).maps);
+	for (int i = 0; i < ARRAY_SIZE(import); i++)
+		ASSERT_EQ(0, ioctl(et, ET_UNIMPORT, import[i].id));
+	EXPECT_EQ(0, info(dev, how.fd).attachments);
+	EXPECT_EQ(0, info(dev, how.fd).maps);
+	ioctl(et, ET_FREE, how.id);
+	close(how.fd);
+	close(dev);
+	close(et);
 }
 
 TEST_HARNESS_MAIN

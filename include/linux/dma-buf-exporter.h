@@ -344,9 +344,7 @@ struct dma_buf_exporter {
 	unsigned int nr_let_go;		/* how often the former, by resv */
 	struct list_head attachments;	/* protected by resv */
 	struct list_head maps;		/* live DMA mappings, protected by resv */
-	unsigned int nr_maps;		/* protected by resv */
 	unsigned int nr_pinned;		/* attachments that have one, by resv */
-	unsigned int nr_attachments;	/* protected by resv */
 	struct dma_buf_exporter_stats stats; /* protected by resv */
 	void *vmap_addr;		/* protected by resv */
 	u8 vmap_kind;			/* protected by resv */

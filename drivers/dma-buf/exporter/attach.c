@@ -31,7 +31,6 @@ int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 
 	dma_resv_lock(exporter->resv, NULL);
 	list_add_tail(&ea->node, &exporter->attachments);
-	exporter->nr_attachments++;
 	dma_resv_unlock(exporter->resv);
 	return 0;
 }
@@ -42,7 +41,6 @@ void exporter_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	struct exporter_attachment *ea = attach->priv;
 
 	dma_resv_lock(exporter->resv, NULL);
-	exporter->nr_attachments--;
 	list_del(&ea->node);
 	if (WARN_ON(ea->pins || ea->nr_maps)) {
 		exporter_unmap_left(attach);

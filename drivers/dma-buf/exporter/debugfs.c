@@ -75,12 +75,13 @@ static int buffers_show(struct seq_file *m, void *unused)
 		exporter_settle(exporter, false, false);
 		backing = exporter->backing;
 		dmabuf = exporter->dmabuf;
-		seq_printf(m, "%s %llu %llu %s %s %s %u %d %u %u %u %llu %llu %llu %llu %s\n",
+		seq_printf(m, "%s %llu %llu %s %s %s %u %d %zu %u %u %llu %llu %llu %llu %s\n",
 			   exporter->ops->name, exporter->id, exporter->size,
 			   !dmabuf ? "-" : exporter->readonly ? "ro" : "rw",
 			   backing_placement(backing), caching(backing),
 			   backing ? backing->nr_extents : 0,
-			   atomic_read(&exporter->nr_vmas), exporter->nr_attachments,
+			   atomic_read(&exporter->nr_vmas),
+			   list_count_nodes(&exporter->attachments),
 			   exporter_pins(exporter), dmabuf ? dmabuf->vmapping_counter : 0,
 			   stats->faults_pmd, stats->faults_pte, stats->ptes,
 			   stats->moves, state(exporter));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What user space is told about a buffer. */
 #include <linux/dma-buf.h>
+#include <linux/list.h>
 #include <linux/string.h>
 
 #include <linux/dma-buf-compat.h>
@@ -49,8 +50,8 @@ int exporter_info(struct dma_buf_exporter *exporter, struct dma_buf_exporter_inf
 	info->pmd_faults = stats->faults_pmd;
 	info->pte_faults = stats->faults_pte;
 	info->mappings = atomic_read(&exporter->nr_vmas);
-	info->attachments = exporter->nr_attachments;
-	info->maps = exporter->nr_maps;
+	info->attachments = list_count_nodes(&exporter->attachments);
+	info->maps = list_count_nodes(&exporter->maps);
 	info->pins = exporter_pins(exporter);
 	info->vmaps = exporter->dmabuf ? exporter->dmabuf->vmapping_counter : 0;
 	strscpy_pad(info->exporter, exporter->ops->name);

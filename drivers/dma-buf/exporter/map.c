@@ -236,7 +236,6 @@ struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	map_sync_for_device(map);
 	list_add_tail(&map->node, &exporter->maps);
 	ea->nr_maps++;
-	exporter->nr_maps++;
 	/* The core's pin for this mapping is not one of the importer's. */
 	exporter_pin_account(exporter, ea);
 	trace_dma_buf_exporter_map(exporter, attach->dev, dir, map->sgt.nents);
@@ -255,7 +254,6 @@ void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	trace_dma_buf_exporter_unmap(exporter, attach->dev, dir, map->sgt.nents);
 	list_del(&map->node);
 	ea->nr_maps--;
-	exporter->nr_maps--;
 	map_sync_for_cpu(map);
 	map_undo(map);
 	ea->unflushed = true;

@@ -113,7 +113,7 @@ int exporter_quiesce(struct dma_buf_exporter *exporter, unsigned long timeout)
 		return -EINTR;
 	if (!wait)
 		return timeout ? -ETIMEDOUT : 1;
-	if (exporter->nr_maps || exporter->vmap_addr)
+	if (!list_empty(&exporter->maps) || exporter->vmap_addr)
 		return 1;
 	exporter_flush_iotlbs(exporter);
 	return 0;

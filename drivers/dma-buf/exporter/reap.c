@@ -118,7 +118,7 @@ void exporter_reap_revoked(struct dma_buf_exporter *exporter)
 	dma_resv_assert_held(exporter->resv);
 
 	exporter_settle(exporter, false, false);
-	if (!exporter->backing || exporter->copying || exporter->nr_maps ||
+	if (!exporter->backing || exporter->copying || !list_empty(&exporter->maps) ||
 	    exporter->vmap_addr)
 		return;
 	if (!dma_resv_test_signaled(exporter->resv, DMA_RESV_USAGE_BOOKKEEP)) {
