@@ -133,6 +133,8 @@ void exporter_flush_iotlbs(struct dma_buf_exporter *exporter);
 bool exporter_pinned(struct dma_buf_exporter *exporter);
 bool exporter_pinned_for_good(struct dma_buf_exporter *exporter);
 int exporter_quiesce(struct dma_buf_exporter *exporter, unsigned long timeout);
+int exporter_wait_users(struct dma_buf_exporter *exporter, unsigned long start,
+			unsigned long timeout, unsigned long *left);
 void exporter_let_go(struct dma_buf_exporter *exporter);
 int exporter_wait_let_go(struct dma_buf_exporter *exporter, unsigned int seen,
 			 unsigned long timeout);

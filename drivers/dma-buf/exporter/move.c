@@ -160,8 +160,8 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 	bool block = policy == DMA_BUF_MOVE_BLOCK;
 	unsigned long start = jiffies;
 	bool copying = false;
+	unsigned long left = 0;
 	unsigned int seen;
-	long left = 0;
 	int ret;
 
 	if (!exporter_backing_fits(exporter, to))
@@ -171,10 +171,7 @@ int dma_buf_exporter_move(struct dma_buf_exporter *exporter,
 	for (;;) {
 		/* Most of the wait for fences is done without the lock. */
 		if (!block) {
-			left = dma_resv_wait_timeout(exporter->resv,
-						     DMA_RESV_USAGE_BOOKKEEP, true,
-						     exporter_time_left(start, timeout));
-			ret = left < 0 ? -EINTR : !left ? -ETIMEDOUT : 0;
+			ret = exporter_wait_users(exporter, start, timeout, &left);
 			if (ret)
 				break;
 		}

@@ -119,6 +119,29 @@ int exporter_quiesce(struct dma_buf_exporter *exporter, unsigned long timeout)
 	return 0;
 }
 
+/**
+ * exporter_wait_users - wait for the fences of all who use the memory
+ * @exporter: the buffer
+ * @start: jiffies when @timeout began
+ * @timeout: in jiffies
+ * @left: set to what is left of @timeout, unless a signal came
+ *
+ * Context: without the dma_resv lock: there may be new fences when this returns.
+ *
+ * Return: 0, -ETIMEDOUT or -EINTR.
+ */
+int exporter_wait_users(struct dma_buf_exporter *exporter, unsigned long start,
+			unsigned long timeout, unsigned long *left)
+{
+	long ret = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_BOOKKEEP, true,
+					 exporter_time_left(start, timeout));
+
+	if (ret < 0)
+		return -EINTR;
+	*left = ret;
+	return ret ? 0 : -ETIMEDOUT;
+}
+
 /* Somebody has let go of the memory, or given up a pin. */
 void exporter_let_go(struct dma_buf_exporter *exporter)
 {

@@ -102,9 +102,8 @@ static int suspend_attempt(struct dma_buf_exporter *exporter, unsigned long time
  */
 int dma_buf_exporter_suspend(struct dma_buf_exporter *exporter, unsigned long timeout)
 {
-	unsigned long start = jiffies;
+	unsigned long start = jiffies, left;
 	unsigned int seen;
-	long left;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(exporter->resv, NULL);
@@ -120,9 +119,7 @@ int dma_buf_exporter_suspend(struct dma_buf_exporter *exporter, unsigned long ti
 	dma_resv_unlock(exporter->resv);
 	for (;;) {
 		/* Most of the wait for fences is done without the lock. */
-		left = dma_resv_wait_timeout(exporter->resv, DMA_RESV_USAGE_BOOKKEEP, true,
-					     exporter_time_left(start, timeout));
-		ret = left < 0 ? -EINTR : !left ? -ETIMEDOUT : 0;
+		ret = exporter_wait_users(exporter, start, timeout, &left);
 		if (ret)
 			break;
 		dma_resv_lock(exporter->resv, NULL);
