@@ -96,7 +96,7 @@ TRACE_EVENT(dma_buf_exporter_move_start,
 		  __entry->extents, show_policy(__entry->policy))
 );
 
-TRACE_EVENT(dma_buf_exporter_move_end,
+DECLARE_EVENT_CLASS(dma_buf_exporter_result,
 	TP_PROTO(struct dma_buf_exporter *exporter, int ret),
 	TP_ARGS(exporter, ret),
 	TP_STRUCT__entry(
@@ -112,21 +112,13 @@ TRACE_EVENT(dma_buf_exporter_move_end,
 	TP_printk("%s:%llu ret=%d", __get_str(name), __entry->id, __entry->ret)
 );
 
-TRACE_EVENT(dma_buf_exporter_copied,
-	TP_PROTO(struct dma_buf_exporter *exporter, int error),
-	TP_ARGS(exporter, error),
-	TP_STRUCT__entry(
-		__string(name, exporter->ops->name)
-		__field(u64, id)
-		__field(int, error)
-	),
-	TP_fast_assign(
-		__assign_str(name);
-		__entry->id = exporter->id;
-		__entry->error = error;
-	),
-	TP_printk("%s:%llu error=%d", __get_str(name), __entry->id, __entry->error)
-);
+DEFINE_EVENT(dma_buf_exporter_result, dma_buf_exporter_move_end,
+	TP_PROTO(struct dma_buf_exporter *exporter, int ret),
+	TP_ARGS(exporter, ret));
+
+DEFINE_EVENT(dma_buf_exporter_result, dma_buf_exporter_copied,
+	TP_PROTO(struct dma_buf_exporter *exporter, int ret),
+	TP_ARGS(exporter, ret));
 
 TRACE_EVENT(dma_buf_exporter_fault,
 	TP_PROTO(struct dma_buf_exporter *exporter, struct vm_fault *vmf,
