@@ -166,6 +166,12 @@ TEST_F(control, info_of_what)
 		EXPECT_EQ(fds[i].ret, call(self->dev, DMA_BUF_EXPORTER_INFO, &self->any)) {
 			TH_LOG("number %d", i);
 		}
+		/* A structure that cannot be right names no buffer. */
+		prepare(&self->any, DMA_BUF_EXPORTER_INFO, fds[i].fd);
+		self->any.size = 0;
+		EXPECT_EQ(-EINVAL, call(self->dev, DMA_BUF_EXPORTER_INFO, &self->any)) {
+			TH_LOG("number %d", i);
+		}
 	}
 	/* A handle has one buffer, and needs no other. */
 	prepare(&self->any, DMA_BUF_EXPORTER_INFO, self->buf.fd);

@@ -70,20 +70,21 @@ EXPORT_SYMBOL_GPL(dma_buf_source_del);
 
 static int control_info(void __user *arg)
 {
-	s32 fd;
+	struct dma_buf_exporter_info info;
 	struct dma_buf_exporter *exporter;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (get_user(fd, &((struct dma_buf_exporter_info __user *)arg)->fd))
-		return -EFAULT;
-	dmabuf = dma_buf_get(fd);
+	ret = control_read_info(&info, arg);
+	if (ret)
+		return ret;
+	dmabuf = dma_buf_get(info.fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	exporter = exporter_of(dmabuf);
-	ret = exporter ? handle_info(exporter, arg, true) : -EOPNOTSUPP;
+	ret = exporter ? exporter_info(exporter, &info) : -EOPNOTSUPP;
 	dma_buf_put(dmabuf);
-	return ret;
+	return ret ?: control_write(arg, &info, sizeof(info));
 }
 
 /* Two descriptors or none: nothing can fail once one is visible. */

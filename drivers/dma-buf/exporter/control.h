@@ -44,10 +44,10 @@ static inline int control_check_name(const char *name, size_t len)
 }
 
 /* info.c */
+int control_read_info(struct dma_buf_exporter_info *info, const void __user *arg);
 int exporter_info(struct dma_buf_exporter *exporter, struct dma_buf_exporter_info *info);
 
 /* handle.c */
-int handle_info(struct dma_buf_exporter *exporter, void __user *arg, bool fd);
 struct file *handle_create(struct dma_buf *dmabuf);
 
 #endif

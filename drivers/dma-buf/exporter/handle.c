@@ -21,19 +21,16 @@ static int handle_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* @fd: the caller may have named the buffer by a descriptor in @arg. */
-int handle_info(struct dma_buf_exporter *exporter, void __user *arg, bool fd)
+static int handle_info(struct dma_buf_exporter *exporter, void __user *arg)
 {
-	struct dma_buf_exporter_info info = {};
+	struct dma_buf_exporter_info info;
 	int ret;
 
-	ret = control_read(&info, sizeof(info), offsetofend(typeof(info), fd), arg);
+	ret = control_read_info(&info, arg);
 	if (ret)
 		return ret;
-	if (info.flags || (info.fd && !fd))
+	if (info.fd)
 		return -EINVAL;
-	/* What the caller left in the rest is no part of the answer. */
-	info = (struct dma_buf_exporter_info) { .size = info.size, .fd = info.fd };
 	ret = exporter_info(exporter, &info);
 	return ret ?: control_write(arg, &info, sizeof(info));
 }
@@ -82,7 +79,7 @@ static long handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case DMA_BUF_EXPORTER_INFO:
-		return handle_info(dmabuf->priv, uarg, false);
+		return handle_info(dmabuf->priv, uarg);
 	case DMA_BUF_EXPORTER_MOVE:
 		return handle_move(dmabuf->priv, uarg);
 	case DMA_BUF_EXPORTER_REVOKE:

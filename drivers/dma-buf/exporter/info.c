@@ -10,6 +10,21 @@
 #include "attach.h"
 #include "control.h"
 
+/* What is asked for: what the caller left in the rest is no part of the answer. */
+int control_read_info(struct dma_buf_exporter_info *info, const void __user *arg)
+{
+	struct dma_buf_exporter_info in = {};
+	int ret;
+
+	ret = control_read(&in, sizeof(in), offsetofend(typeof(in), fd), arg);
+	if (ret)
+		return ret;
+	if (in.flags)
+		return -EINVAL;
+	*info = (struct dma_buf_exporter_info) { .size = in.size, .fd = in.fd };
+	return 0;
+}
+
 static u32 info_state(const struct dma_buf_exporter *exporter)
 {
 	return (exporter->readonly ? DMA_BUF_EXPORTER_READONLY : 0) |
