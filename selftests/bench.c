@@ -4,23 +4,11 @@
  * METRIC SUBJECT SIZE VALUE UNIT. In a guest whose clock counts instructions,
  * nanoseconds are instructions.
  */
-#include <time.h>
-
 #include <linux/udmabuf.h>
 #include <xf86drm.h>
 #include <drm_mode.h>
 
-#include "util.h"
-
-#define RUNS	5
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
+#include "bench.h"
 
 static int heap_pfnmap(size_t size)
 {
@@ -100,35 +88,6 @@ static const struct subject {
 	{ "vgem", vgem },
 };
 
-static void figure(const char *metric, const struct subject *s, size_t size,
-		   uint64_t value, const char *unit)
-{
-	printf("%s %s %zu %lu %s\n", metric, s->name, size, value, unit);
-	fflush(stdout);
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint64_t median(uint64_t *v)
-{
-	qsort(v, RUNS, sizeof(*v), compare);
-	return v[RUNS / 2];
-}
-
-static uint64_t touch(char *map, size_t size)
-{
-	uint64_t start = now();
-
-	for (size_t off = 0; off < size; off += PAGE)
-		poke(map + off, 1);
-	return now() - start;
-}
-
 /* mmap() and a write to each page, minus a second write to each page. */
 static bool first_touch(const struct subject *s, size_t size, size_t offset,
 			uint64_t *cost, uint64_t *faults)
@@ -168,8 +127,8 @@ static void bench_first_touch(const char *metric, size_t size, size_t offset)
 	for (int i = 0; i < ARRAY_SIZE(subjects); i++) {
 		if (!good[i])
 			continue;
-		figure(metric, &subjects[i], size, median(cost[i]), "ns");
-		figure(name, &subjects[i], size, median(faults[i]), "faults");
+		figure(metric, subjects[i].name, size, median(cost[i]), "ns");
+		figure(name, subjects[i].name, size, median(faults[i]), "faults");
 	}
 }
 
@@ -190,7 +149,7 @@ static void bench_alloc_free(size_t size)
 	}
 	for (int i = 0; i < ARRAY_SIZE(subjects); i++)
 		if (good[i])
-			figure("alloc-free", &subjects[i], size, median(cost[i]), "ns");
+			figure("alloc-free", subjects[i].name, size, median(cost[i]), "ns");
 }
 
 int main(void)

@@ -2,46 +2,10 @@
 /*
  * What a move costs, and the faults after it. Lines as those of bench.c.
  */
+#include "bench.h"
 #include "moves.h"
 
-#define RUNS	5
 #define BIG	(64UL << 20)
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint64_t median(uint64_t *v)
-{
-	qsort(v, RUNS, sizeof(*v), compare);
-	return v[RUNS / 2];
-}
-
-static void figure(const char *metric, const char *subject, size_t size, uint64_t value)
-{
-	printf("%s %s %zu %lu ns\n", metric, subject, size, value);
-	fflush(stdout);
-}
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static uint64_t touch(char *map, size_t size)
-{
-	uint64_t start = now();
-
-	for (size_t off = 0; off < size; off += PAGE)
-		poke(map + off, 1);
-	return now() - start;
-}
 
 static int alloc(int et, struct et_alloc *how, size_t size)
 {
@@ -88,11 +52,11 @@ static void bench_move(int et)
 		memcpy(copy, map, BIG);
 		user[run] = now() - user[run];
 	}
-	figure("move", "pfnmap", BIG, median(moved));
-	figure("move", "memcpy-kernel", BIG, median(kernel));
-	figure("move", "memcpy-user", BIG, median(user));
-	figure("refault", "pfnmap", PMD, median(huge));
-	figure("refault", "pfnmap", PAGE, median(small));
+	figure("move", "pfnmap", BIG, median(moved), "ns");
+	figure("move", "memcpy-kernel", BIG, median(kernel), "ns");
+	figure("move", "memcpy-user", BIG, median(user), "ns");
+	figure("refault", "pfnmap", PMD, median(huge), "ns");
+	figure("refault", "pfnmap", PAGE, median(small), "ns");
 	munmap(copy, BIG);
 	munmap(map, BIG);
 	munmap(odd, BIG);
@@ -136,7 +100,7 @@ static void bench_invalidate(int et, int mappings, int importers, const char *me
 			dma(et, import[i].id, false, 0, &word, sizeof(word));
 		cost[run] = timed_suspend(et, how.id);
 	}
-	figure(metric, "pfnmap", SIZE, median(cost));
+	figure(metric, "pfnmap", SIZE, median(cost), "ns");
 	for (int i = 0; i < importers; i++)
 		ioctl(et, ET_UNIMPORT, import[i].id);
 	for (int i = 0; i < mappings; i++)
