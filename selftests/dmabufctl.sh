@@ -8,18 +8,7 @@ dir=$(dirname -- "$0")
 ctl=$dir/../tools/dmabufctl
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-
-# result STATUS NAME: one line of KTAP
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n $2"
-	fi
-}
+. "$dir/results.sh"
 
 # run STATUS ARG...: dmabufctl, whose status must be that; output in $tmp
 run() {
@@ -194,5 +183,4 @@ release
 [ "$("$ctl" list | wc -l)" = 1 ]
 result $? "nothing is left"
 
-echo "# Totals: pass:$((n - failed)) fail:$failed"
-[ $failed = 0 ]
+totals

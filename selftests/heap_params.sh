@@ -5,18 +5,7 @@
 # that names the region and the rule, and leaves nothing behind. Needs a guest in
 # which the heap has not been loaded, because some kernels never let go of it.
 
-n=0 failed=0
-
-# result STATUS NAME: one line of KTAP
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n $2"
-	fi
-}
+. "$(dirname -- "$0")/results.sh"
 
 # refused ERROR LINE PARAMETER...: modprobe fails with ERROR, the kernel says LINE
 refused() {
@@ -94,5 +83,4 @@ refused "$inval" "bar c: must not have the name of another placement" \
 	carveout=c:0x70000000:2M bar=c:0000:00:10.0/2
 
 dmesg -n 5
-echo "# Totals: pass:$((n - failed)) fail:$failed"
-[ $failed = 0 ]
+totals

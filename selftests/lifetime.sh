@@ -9,22 +9,11 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 buffers=/sys/kernel/debug/dma_buf_exporter/buffers
 cycles=200
-n=0 failed=0
+. "$dir/results.sh"
 
 loaded() { [ -d "/sys/module/$1" ]; }
 
 live() { sed 1d "$buffers" | wc -l; }
-
-# result STATUS NAME: one line of KTAP
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n $2"
-	fi
-}
 
 # expect WHAT COMMAND...: fails the current test, and says so, if COMMAND does
 expect() {
@@ -133,5 +122,4 @@ expect "no buffer is left" [ "$(live)" = 0 ]
 expect "less than 8 MiB of slab" [ "$grown" -lt 8192 ]
 result "$ok" "exporter_test comes and goes $cycles times"
 
-echo "# Totals: pass:$((n - failed)) fail:$failed"
-[ $failed = 0 ]
+totals
