@@ -58,6 +58,33 @@ static inline int edu_open(void)
 	return open("/dev/edu_dma", O_RDWR | O_CLOEXEC);
 }
 
+static inline struct edu_stats edu_stats(int edu)
+{
+	struct edu_stats stats = {};
+
+	ioctl(edu, EDU_STATS, &stats);
+	return stats;
+}
+
+/* Closes the device. Did it drop all that it mapped since @before, and fail no job? */
+static inline bool edu_left_nothing(int edu, struct edu_stats before)
+{
+	struct edu_stats after;
+	bool good;
+
+	close(edu);
+	edu = edu_open();
+	after = edu_stats(edu);
+	close(edu);
+	good = edu >= 0 && after.errors == before.errors &&
+	       after.maps - before.maps == after.unmaps - before.unmaps;
+	if (!good)
+		printf("# edu: %llu maps, %llu unmaps, %llu errors\n",
+		       after.maps - before.maps, after.unmaps - before.unmaps,
+		       after.errors - before.errors);
+	return good;
+}
+
 /* How the IOMMU serves the device: "DMA", "DMA-FQ", or "none" if it does not. */
 static inline const char *edu_iommu(void)
 {
@@ -122,14 +149,6 @@ static inline struct edu_query query(int edu, unsigned int id, uint64_t offset)
 	if (ioctl(edu, EDU_QUERY, &q))
 		q.nents = ~0U;
 	return q;
-}
-
-static inline struct edu_stats edu_stats(int edu)
-{
-	struct edu_stats stats = {};
-
-	ioctl(edu, EDU_STATS, &stats);
-	return stats;
 }
 
 /*
