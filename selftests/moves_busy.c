@@ -6,8 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include <linux/membarrier.h>
-
 #include "moves.h"
 #include "harness.h"
 
@@ -294,10 +292,7 @@ TEST(last_close)
 	wait_asleep(getpid(), closer.tid);
 
 	/* What is freed after a grace period has been freed. */
-	for (int i = 0; i < 2; i++) {
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-		usleep(100000);
-	}
+	ASSERT_EQ(0, ioctl(et, ET_RCU_BARRIER));
 	for (int i = 0; i < ARRAY_SIZE(fds); i++) {
 		run_on(i % cpus);
 		fds[i] = pfnmap_alloc(PAGE);

@@ -180,6 +180,7 @@ struct et_move {
 #define ET_GO		_IO('E', 15)	/* end a copy: 0, or fail it with this errno */
 #define ET_FINISH	_IO('E', 24)	/* as ET_GO, of an ET_MOVE_ASYNC or ENOENT */
 #define ET_JOB		_IOW('E', 25, struct et_copy)	/* as ET_DMA, and takes longer */
+#define ET_RCU_BARRIER	_IO('E', 26)	/* wait for what RCU is to free */
 #define ET_REVOKE	_IOWR('E', 16, struct et_move)
 #define ET_RESUME	_IO('E', 17)	/* of buffer id */
 #define ET_UNMAP	_IO('E', 18)	/* unmap mapping id, which ET_DMA maps again */

@@ -8,6 +8,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
 #include <linux/dma-buf-compat.h>
@@ -73,6 +74,9 @@ static int et_call(struct file *file, unsigned int cmd, unsigned long arg,
 		return et_move_go(-(int)arg);
 	case ET_FINISH:
 		return et_move_finish(-(int)arg);
+	case ET_RCU_BARRIER:
+		rcu_barrier();
+		return 0;
 	case ET_REVOKE:
 		return et_revoke(data);
 	case ET_RESUME:
