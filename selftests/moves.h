@@ -50,7 +50,10 @@ static inline struct et_stats et_stats(int et)
 	return stats;
 }
 
-/* An ioctl on /dev/exporter_test from a thread of its own. */
+/*
+ * An ioctl on /dev/exporter_test from a thread of its own; @sleeps says how often that
+ * had slept when the call was done.
+ */
 struct caller {
 	pthread_t thread;
 	pid_t tid;
@@ -59,15 +62,19 @@ struct caller {
 	unsigned long arg;
 	struct et_move move;
 	int ret;
+	long sleeps;
 	bool done;
 };
 
 static void *caller_thread(void *arg)
 {
 	struct caller *c = arg;
+	struct rusage usage;
 
 	__atomic_store_n(&c->tid, gettid(), __ATOMIC_SEQ_CST);
 	c->ret = ioctl(c->et, c->cmd, c->arg) ? -errno : 0;
+	getrusage(RUSAGE_THREAD, &usage);
+	c->sleeps = usage.ru_nvcsw;
 	__atomic_store_n(&c->done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -87,6 +94,22 @@ static inline void start_move(struct caller *c, int et, const struct et_move *mo
 {
 	c->move = *move;
 	start_call(c, et, ET_MOVE, (unsigned long)&c->move);
+}
+
+/* How often a thread of this process, which sleeps, has gone to sleep so far. */
+static inline long sleeps(pid_t tid)
+{
+	char path[64], line[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	f = fopen(path, "re");
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	if (f)
+		fclose(f);
+	return n;
 }
 
 static inline int finish(struct caller *c)
