@@ -3,6 +3,7 @@
  * The buffers, which the keeper makes, replaces when they were revoked, and frees.
  * The others get at its descriptors by a pidfd.
  */
+#include <poll.h>
 #include <sys/pidfd.h>
 
 #include <linux/dma-buf-exporter.h>
@@ -143,6 +144,19 @@ int buffer_fd(struct buffer *b, uint32_t gen, bool control)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/* Until the devices that were set to work on it are done; false if it was revoked. */
+bool buffer_wait_devices(struct buffer *b, uint32_t gen)
+{
+	struct pollfd fences = { .fd = buffer_fd(b, gen, false), .events = POLLOUT };
+
+	if (fences.fd < 0)
+		return false;
+	if (poll(&fences, 1, -1) < 0)
+		bad(BAD_ERROR, "poll of buffer %u.%u: %s", b->index, gen, strerror(errno));
+	close(fences.fd);
+	return true;
 }
 
 /* Has the heap such a placement? */

@@ -86,14 +86,19 @@ void slot_release(struct actor *a, const struct claim *c)
 				    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* An actor that was killed may have written part of what it was about to write. */
+/*
+ * An actor that was killed may have written part of what it was about to write,
+ * and a device that it had set to work may still be about to. Nobody gets the slot
+ * of a buffer that was revoked.
+ */
 void slot_recover(struct actor *dead)
 {
 	struct buffer *b = &w->buffers[dead->claimed];
 	uint64_t *token = &b->tokens[dead->slot], mine = get(token);
 	uint8_t span = mine >> COUNT_BITS & 0xff;
 
-	if (token_owner(mine) != dead - w->actors + 1)
+	if (token_owner(mine) != dead - w->actors + 1 ||
+	    !buffer_wait_devices(b, mine >> GEN_SHIFT))
 		return;
 	did(dead, DID_TORN);
 	__atomic_compare_exchange_n(token, &mine,

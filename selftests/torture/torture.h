@@ -250,6 +250,7 @@ int buffer_fd(struct buffer *b, uint32_t gen, bool control);
 bool buffer_enter(struct buffer *b);
 void buffer_leave(struct buffer *b);
 bool buffer_is(struct buffer *b, uint32_t gen);
+bool buffer_wait_devices(struct buffer *b, uint32_t gen);
 
 /* guard.c: was an outcome right? */
 struct guard {
