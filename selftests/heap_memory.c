@@ -109,6 +109,13 @@ TEST_F(memory, pool_is_bounded)
 	long pool = accounting() ? 0 : variant->pool;
 	long kept = kept_of(self->dev, 128);
 
+	/* Others give memory back, too: what ended before this began, a little later. */
+	for (int i = 0; i < 3 && kept < pool - 6; i++) {
+		TH_LOG("%ld MiB kept of 128, once more", kept);
+		ASSERT_EQ(0, write_file(POOL_MIB, "0"));
+		ASSERT_EQ(0, write_file(POOL_MIB, "%d", variant->pool));
+		kept = kept_of(self->dev, 128);
+	}
 	TH_LOG("%ld MiB kept of 128", kept);
 	EXPECT_LE(kept, pool + 6);
 	EXPECT_GE(kept, pool - 6);
