@@ -15,6 +15,8 @@
 
 #include "exporter_test_internal.h"
 
+/* An importer that is no PCI device and, having a parent, on some other bus. */
+static struct device *et_bus;
 static struct platform_device *et_pdev;
 
 /* As an importer's node does: the file is open for writing, the buffer may not. */
@@ -156,17 +158,32 @@ static struct miscdevice et_misc = {
 
 static int __init et_init(void)
 {
+	struct platform_device_info info = {
+		.name = "exporter_test",
+		.id = PLATFORM_DEVID_NONE,
+		.dma_mask = DMA_BIT_MASK(64),
+	};
 	int ret;
 
-	et_pdev = platform_device_register_simple("exporter_test", -1, NULL, 0);
-	if (IS_ERR(et_pdev))
-		return PTR_ERR(et_pdev);
+	et_bus = root_device_register("exporter_test_bus");
+	if (IS_ERR(et_bus))
+		return PTR_ERR(et_bus);
+	info.parent = et_bus;
+	et_pdev = platform_device_register_full(&info);
+	if (IS_ERR(et_pdev)) {
+		ret = PTR_ERR(et_pdev);
+		goto err_bus;
+	}
 	dma_set_max_seg_size(&et_pdev->dev, UINT_MAX);
-	ret = dma_coerce_mask_and_coherent(&et_pdev->dev, DMA_BIT_MASK(64));
-	if (!ret)
-		ret = misc_register(&et_misc);
+	ret = misc_register(&et_misc);
 	if (ret)
-		platform_device_unregister(et_pdev);
+		goto err_pdev;
+	return 0;
+
+err_pdev:
+	platform_device_unregister(et_pdev);
+err_bus:
+	root_device_unregister(et_bus);
 	return ret;
 }
 module_init(et_init);
@@ -180,6 +197,7 @@ static void __exit et_exit(void)
 	et_buffer_exit();
 	et_memory_exit();
 	platform_device_unregister(et_pdev);
+	root_device_unregister(et_bus);
 }
 module_exit(et_exit);
 

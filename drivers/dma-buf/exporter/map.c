@@ -7,6 +7,8 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/platform_device.h>
+#include <linux/property.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -171,6 +173,17 @@ static void map_sync_for_cpu(struct exporter_map *map)
 }
 
 /*
+ * A platform device that no firmware describes and no driver drives is on no bus: it
+ * stands for software that uses the memory with the processor, which reaches all of it.
+ */
+static bool map_by_software(const struct dma_buf_attachment *attach)
+{
+	const struct device *dev = attach->dev;
+
+	return dev->parent == &platform_bus && !dev->driver && !dev_fwnode(dev);
+}
+
+/*
  * Why the importer cannot map such memory, or NULL if it can. A kernel without
  * PCI_P2PDMA knows no way from device to device.
  */
@@ -181,6 +194,8 @@ const char *exporter_map_obstacle(const struct dma_buf_backing *backing,
 		return NULL;
 	if (!attach->peer2peer)
 		return "the importer needs memory with struct page";
+	if (map_by_software(attach))
+		return NULL;
 	if (backing->provider &&
 	    pci_p2pdma_distance(backing->provider, attach->dev, false) < 0)
 		return "PCI peer-to-peer traffic does not get to the memory";
