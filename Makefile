@@ -3,7 +3,9 @@
 
 # A driver author's own kernel: make modules KDIR=/lib/modules/VERSION/build
 KDIR ?= /lib/modules/$(shell uname -r)/build
-CONFIGS := CONFIG_DMA_BUF_EXPORTER=m CONFIG_DMABUF_HEAPS_PFNMAP=m
+CONFIGS := CONFIG_DMA_BUF_EXPORTER=m CONFIG_DMA_BUF_IMPORTER=m CONFIG_DMABUF_HEAPS_PFNMAP=m
+# The source of that kernel, for make rxe
+KSRC ?= $(KDIR)
 
 # make check and make shell: kernels to visit, tests to run
 K ?=
@@ -24,6 +26,7 @@ help:
 	@echo 'make htmldocs            the documentation, in build/doc/html'
 	@echo 'make modules KDIR=DIR    compile the modules for a kernel of your own'
 	@echo 'make modules_install KDIR=DIR'
+	@echo 'make rxe KSRC=DIR        before that: soft-RoCE of that kernel source, with dma-buf MRs'
 	@echo 'make clean               remove build/ (the downloads stay in the cache)'
 
 demo:
@@ -50,11 +53,14 @@ htmldocs:
 modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(CONFIGS) modules
 
+rxe:
+	@scripts/rxe-source $(KSRC) drivers/infiniband/sw/rxe/build
+
 modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(CONFIGS) modules_install
 
 clean:
-	rm -rf build
+	rm -rf build drivers/infiniband/sw/rxe/build
 
-.PHONY: help demo check check-list torture bench shell htmldocs modules modules_install clean
+.PHONY: help demo check check-list torture bench shell htmldocs modules modules_install rxe clean
 .DEFAULT_GOAL := help
