@@ -6,20 +6,22 @@
 
 copy() {
 	dir=$(mktemp -d)
-	cp -r Kbuild Makefile dkms.conf drivers include uapi selftests Documentation "$dir/"
+	cp -r Kbuild Makefile dkms.conf drivers include scripts uapi selftests Documentation "$dir/"
 	echo "$dir"
 }
 
 modules() { # VERSION
 	dir=$(copy)
-	make -s -C "$dir" modules KDIR="/usr/src/linux-headers-$1" >"$dir/log" 2>&1 &&
+	make -s -C "$dir" rxe KSRC="/kernels/$1/source" >"$dir/log" 2>&1 &&
+		make -s -C "$dir" modules KDIR="/usr/src/linux-headers-$1" >>"$dir/log" 2>&1 &&
 		make -s -C "$dir" modules_install KDIR="/usr/src/linux-headers-$1" \
 			INSTALL_MOD_PATH="$dir/root" DEPMOD=true >>"$dir/log" 2>&1 ||
 		{ tail -n 20 "$dir/log"; rm -rf "$dir"; return 1; }
-	n=$(find "$dir/root" -name 'dma_buf_exporter.ko*' -o -name 'pfnmap_heap.ko*' | wc -l)
+	n=$(find "$dir/root" -name 'dma_buf_*porter.ko*' -o -name 'pfnmap_heap.ko*' \
+		-o -name 'rdma_rxe.ko*' | wc -l)
 	find "$dir/root" -name '*.ko*'
 	rm -rf "$dir"
-	[ "$n" = 2 ]
+	[ "$n" = 4 ]
 }
 
 dkms() { # VERSION
@@ -35,7 +37,8 @@ dkms() { # VERSION
 		. ./conf.sh
 		eval "$MAKE_0" >log 2>&1 || { tail -n 20 log; exit 1; }
 		[ -s "$BUILT_MODULE_LOCATION_0/$BUILT_MODULE_NAME_0.ko" ] &&
-			[ -s "$BUILT_MODULE_LOCATION_1/$BUILT_MODULE_NAME_1.ko" ]
+			[ -s "$BUILT_MODULE_LOCATION_1/$BUILT_MODULE_NAME_1.ko" ] &&
+			[ -s "$BUILT_MODULE_LOCATION_2/$BUILT_MODULE_NAME_2.ko" ]
 	)
 	status=$?
 	rm -rf "$dir"

@@ -16,11 +16,15 @@ configure() {
 	scripts/add-to-tree "$tree" && scripts/add-to-tree "$tree" &&
 	cd "$tree" && make -s allnoconfig &&
 	for o in 64BIT MODULES MMU PCI TRANSPARENT_HUGEPAGE TRANSPARENT_HUGEPAGE_ALWAYS \
-		DEBUG_FS FTRACE ENABLE_DEFAULT_TRACERS DMABUF_HEAPS DMABUF_HEAPS_SYSTEM; do
+		DEBUG_FS FTRACE ENABLE_DEFAULT_TRACERS DMABUF_HEAPS DMABUF_HEAPS_SYSTEM \
+		NET INET IPV6; do
 		scripts/config -e "$o"
 	done &&
-	scripts/config "$1" DMABUF_HEAPS_PFNMAP && make -s olddefconfig &&
-	grep "^CONFIG_DMABUF_HEAPS_PFNMAP=$2" .config && grep "^CONFIG_DMA_BUF_EXPORTER=$2" .config
+	scripts/config "$1" DMABUF_HEAPS_PFNMAP "$1" INFINIBAND "$1" RDMA_RXE &&
+	make -s olddefconfig &&
+	for o in DMABUF_HEAPS_PFNMAP DMA_BUF_EXPORTER RDMA_RXE DMA_BUF_IMPORTER; do
+		grep "^CONFIG_$o=$2" .config || return 1
+	done
 }
 
 build() {
@@ -31,16 +35,20 @@ build() {
 built() { [ -s "$tree/$1" ]; }
 
 hooked_once() {
-	[ "$(grep -c exporter "$tree/drivers/dma-buf/Makefile")" = 1 ]
+	[ "$(grep -c exporter "$tree/drivers/dma-buf/Makefile")" = 1 ] &&
+		[ "$(grep -c rxe_dmabuf "$tree/drivers/infiniband/sw/rxe/Makefile")" = 1 ]
 }
 
 tap "unpack" unpack
 tap "configure as modules" configure -m m
 tap "hooks appear once" hooked_once
-tap "build as modules" build drivers/dma-buf/
+tap "build as modules" build drivers/dma-buf/ drivers/infiniband/sw/rxe/
 tap "exporter.o" built drivers/dma-buf/exporter/dma_buf_exporter.o
+tap "importer.o" built drivers/dma-buf/importer/dma_buf_importer.o
+tap "rdma_rxe.o" built drivers/infiniband/sw/rxe/rdma_rxe.o
 tap "heap.o" built drivers/dma-buf/heaps/pfnmap/pfnmap_heap.o
 tap "configure built in" configure -e y
-tap "build built in" build drivers/dma-buf/
+tap "build built in" build drivers/dma-buf/ drivers/infiniband/sw/rxe/
 tap "built-in.a" built drivers/dma-buf/built-in.a
+tap "rdma_rxe built in" built drivers/infiniband/sw/rxe/built-in.a
 tap_end
