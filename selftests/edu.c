@@ -12,6 +12,13 @@ FIXTURE(edu) {
 	struct edu_stats before;
 };
 
+FIXTURE_VARIANT(edu) {
+	unsigned int mode;
+};
+
+FIXTURE_VARIANT_ADD(edu, dynamic) { EDU_DYNAMIC };
+FIXTURE_VARIANT_ADD(edu, library) { EDU_LIBRARY };
+
 FIXTURE_SETUP(edu)
 {
 	self->edu = edu_open();
@@ -49,7 +56,7 @@ TEST_F(edu, translates)
 	EXPECT_STREQ(strstr(cmdline, "iommu.strict=1") ? "DMA" : "DMA-FQ", edu_iommu());
 	ASSERT_EQ(0, buffer_alloc(self->et, &b, HEAP, 0));
 	poke(b.map, 1);
-	how = attach(self->edu, b.fd, EDU_DYNAMIC, 0, BIDIRECTIONAL);
+	how = attach(self->edu, b.fd, variant->mode, 0, BIDIRECTIONAL);
 	ASSERT_NE(0, how.id);
 	EXPECT_NE(probe(b.map).pfn * PAGE, how.addr);
 	buffer_free(self->et, &b);
@@ -64,11 +71,15 @@ TEST_F(edu, refusals)
 	ASSERT_EQ(0, buffer_alloc(self->et, &b, HEAP, 0));
 	how = attach(self->edu, b.fd, EDU_STATIC, EDU_P2P, BIDIRECTIONAL);
 	EXPECT_EQ(EINVAL, errno);
-	how = attach(self->edu, b.fd, EDU_DYNAMIC_LATE + 1, 0, BIDIRECTIONAL);
+	how = attach(self->edu, b.fd, EDU_DYNAMIC, EDU_PIN, BIDIRECTIONAL);
 	EXPECT_EQ(EINVAL, errno);
-	how = attach(self->edu, self->et, EDU_DYNAMIC, 0, BIDIRECTIONAL);
+	how = attach(self->edu, b.fd, EDU_LIBRARY, 2 * EDU_PIN, BIDIRECTIONAL);
 	EXPECT_EQ(EINVAL, errno);
-	how = attach(self->edu, b.fd, EDU_DYNAMIC, 0, BIDIRECTIONAL);
+	how = attach(self->edu, b.fd, EDU_LIBRARY + 1, 0, BIDIRECTIONAL);
+	EXPECT_EQ(EINVAL, errno);
+	how = attach(self->edu, self->et, variant->mode, 0, BIDIRECTIONAL);
+	EXPECT_EQ(EINVAL, errno);
+	how = attach(self->edu, b.fd, variant->mode, 0, BIDIRECTIONAL);
 	ASSERT_NE(0, how.id);
 
 	EXPECT_EQ(-1, copy(self->edu, how.id, 0, how.id + 1, 0, 1, 0));
@@ -102,7 +113,7 @@ TEST_F(edu, attach_fails)
 	struct buffer b;
 
 	ASSERT_EQ(0, ioctl(self->et, ET_ALLOC, &how));
-	for (int mode = EDU_STATIC; mode <= EDU_DYNAMIC_LATE; mode++) {
+	for (int mode = EDU_STATIC; mode <= EDU_LIBRARY; mode++) {
 		EXPECT_EQ(0, attach(self->edu, how.fd, mode, 0, BIDIRECTIONAL).id);
 		EXPECT_EQ(ENOMEM, errno);
 	}
@@ -112,7 +123,7 @@ TEST_F(edu, attach_fails)
 
 	if (buffer_alloc(self->et, &b, ET_UNPAGED, 0))
 		SKIP(return, "no memory without struct page in this machine");
-	for (int mode = EDU_STATIC; mode <= EDU_DYNAMIC_LATE; mode++) {
+	for (int mode = EDU_STATIC; mode <= EDU_LIBRARY; mode++) {
 		EXPECT_EQ(0, attach(self->edu, b.fd, mode, 0, BIDIRECTIONAL).id);
 		EXPECT_EQ(EOPNOTSUPP, errno);
 	}
@@ -127,7 +138,7 @@ TEST_F(edu, read_write)
 	struct buffer b;
 
 	ASSERT_EQ(0, buffer_alloc(self->et, &b, HEAP, 0));
-	how = attach(self->edu, b.fd, EDU_DYNAMIC, 0, BIDIRECTIONAL);
+	how = attach(self->edu, b.fd, variant->mode, 0, BIDIRECTIONAL);
 	ASSERT_NE(0, how.id);
 	fill(out, 1, sizeof(out));
 	ASSERT_EQ(0, edu_access(self->edu, EDU_WRITE, how.id, 4091, out, sizeof(out)));
@@ -176,6 +187,14 @@ FIXTURE_VARIANT_ADD(copy, to_unpaged_single) {
 
 FIXTURE_VARIANT_ADD(copy, unpaged_to_bar) { ET_UNPAGED, 3, ET_IO, 0, EDU_DYNAMIC, EDU_P2P };
 FIXTURE_VARIANT_ADD(copy, bar_to_pages) { ET_IO, 1, ET_PAGES, 2, EDU_DYNAMIC_LATE, EDU_P2P };
+FIXTURE_VARIANT_ADD(copy, library) { ET_PAGES, 1, HEAP, 0, EDU_LIBRARY };
+FIXTURE_VARIANT_ADD(copy, library_pinned) { HEAP, 0, ET_PAGES, 3, EDU_LIBRARY, EDU_PIN };
+FIXTURE_VARIANT_ADD(copy, library_p2p) { ET_UNPAGED, 3, ET_IO, 0, EDU_LIBRARY, EDU_P2P };
+FIXTURE_VARIANT_ADD(copy, library_pinned_p2p) {
+	ET_IO, 1, ET_UNPAGED, 0, EDU_LIBRARY, EDU_PIN | EDU_P2P
+};
+
+FIXTURE_VARIANT_ADD(copy, library_foreign) { SYSTEM, 0, SYSTEM, 0, EDU_LIBRARY };
 
 FIXTURE_SETUP(copy)
 {
@@ -256,17 +275,17 @@ TEST_F(edu, readonly)
 	ASSERT_EQ(0, ioctl(self->et, ET_ALLOC, &how));
 	map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, how.fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	for (int mode = EDU_STATIC; mode <= EDU_DYNAMIC_LATE; mode++) {
+	for (int mode = EDU_STATIC; mode <= EDU_LIBRARY; mode++) {
 		EXPECT_EQ(0, attach(self->edu, how.fd, mode, 0, BIDIRECTIONAL).id);
 		EXPECT_EQ(EACCES, errno);
 		EXPECT_EQ(0, attach(self->edu, how.fd, mode, 0, FROM_DEVICE).id);
 		EXPECT_EQ(EACCES, errno);
 	}
-	from = attach(self->edu, how.fd, EDU_DYNAMIC, 0, TO_DEVICE);
+	from = attach(self->edu, how.fd, variant->mode, 0, TO_DEVICE);
 	ASSERT_NE(0, from.id);
 	ASSERT_EQ(0, buffer_alloc(self->et, &b, HEAP, 0));
 	fill(b.map, 1, SIZE);
-	to = attach(self->edu, b.fd, EDU_DYNAMIC, 0, FROM_DEVICE);
+	to = attach(self->edu, b.fd, variant->mode, 0, FROM_DEVICE);
 	ASSERT_NE(0, to.id);
 	EXPECT_EQ(-1, copy(self->edu, to.id, 0, from.id, 0, 64, 0));
 	EXPECT_EQ(EACCES, errno);
@@ -308,6 +327,9 @@ FIXTURE_VARIANT_ADD(detach, dynamic) { HEAP, EDU_DYNAMIC };
 FIXTURE_VARIANT_ADD(detach, late) { HEAP, EDU_DYNAMIC_LATE };
 FIXTURE_VARIANT_ADD(detach, unpaged) { ET_UNPAGED, EDU_DYNAMIC, EDU_P2P };
 FIXTURE_VARIANT_ADD(detach, bar) { ET_IO, EDU_DYNAMIC, EDU_P2P };
+FIXTURE_VARIANT_ADD(detach, library) { HEAP, EDU_LIBRARY };
+FIXTURE_VARIANT_ADD(detach, library_pinned) { ET_PAGES, EDU_LIBRARY, EDU_PIN };
+FIXTURE_VARIANT_ADD(detach, library_unpaged) { ET_UNPAGED, EDU_LIBRARY, EDU_P2P };
 
 FIXTURE_SETUP(detach)
 {

@@ -9,6 +9,7 @@
 
 #include <linux/dma-buf.h>
 
+#include "control.h"
 #include "util.h"
 #include "edu_dma.h"
 
@@ -18,6 +19,7 @@ enum { BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE };
 
 #define SIZE	(20 * PAGE)
 #define HEAP	1000	/* next to the kinds of exporter_test */
+#define SYSTEM	1001	/* the kernel's own heap */
 
 /* A buffer to copy from or to, mapped, and zeroed as all are. */
 struct buffer {
@@ -33,9 +35,10 @@ static inline int buffer_alloc(int et, struct buffer *b, unsigned int kind,
 		.size = SIZE, .kind = kind, .chunk = chunk, .caching = kind == ET_IO ? 2 : 0,
 		.fd_flags = O_RDWR | O_CLOEXEC,
 	} };
-	if (kind != HEAP && ioctl(et, ET_ALLOC, &b->how))
-		return -errno;
-	b->fd = kind == HEAP ? pfnmap_alloc(SIZE) : b->how.fd;
+	if (kind >= HEAP)
+		b->fd = heap_alloc(kind == HEAP ? "pfnmap" : "system", SIZE, O_RDWR | O_CLOEXEC);
+	else
+		b->fd = ioctl(et, ET_ALLOC, &b->how) ? -1 : b->how.fd;
 	if (b->fd < 0)
 		return -errno;
 	b->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
@@ -299,6 +302,24 @@ static inline int call_end(struct caller *c)
 	sem_post(&c->end);
 	pthread_join(c->thread, NULL);
 	return c->ret < 0 ? -c->err : c->ret;
+}
+
+/* What the exporter says of a dma-buf; all ones if it is none of the library's. */
+static inline struct dma_buf_exporter_info info(int dmabuf)
+{
+	struct dma_buf_exporter_info info = { .size = sizeof(info), .fd = dmabuf };
+	int dev = control_open();
+
+	if (control_call(dev, DMA_BUF_EXPORTER_INFO, &info))
+		memset(&info, 0xff, sizeof(info));
+	close(dev);
+	return info;
+}
+
+/* How many DMA mappings there are. */
+static inline unsigned int mapped(int dmabuf)
+{
+	return info(dmabuf).maps;
 }
 
 /* Are there fences that a reader (POLLIN) or writer (POLLOUT) has to wait for? */

@@ -16,10 +16,12 @@ enum edu_mode {
 	EDU_STATIC,		/* mapped as long as it is attached; no fences */
 	EDU_DYNAMIC,		/* unmaps when told to, at once if it is idle */
 	EDU_DYNAMIC_LATE,	/* leaves unmapping to a worker */
+	EDU_LIBRARY,		/* by the importer library */
 };
 
 enum edu_attach_flags {
 	EDU_P2P = 1,		/* not EDU_STATIC: take memory without pages */
+	EDU_PIN = 2,		/* EDU_LIBRARY: pin it */
 };
 
 enum edu_copy_flags {
@@ -49,6 +51,9 @@ struct edu_attach {
 
 /**
  * struct edu_query - where the device sees a buffer at the moment
+ *
+ * EDU_LIBRARY cannot say that without a mapping, and makes one.
+ *
  * @id: in: the attachment
  * @nents: out: segments of the mapping, 0 without one
  * @offset: in: where in the buffer
@@ -120,9 +125,9 @@ struct edu_raw {
 /**
  * struct edu_stats - counters of the device
  * @jobs: jobs done
- * @maps: mappings made
- * @unmaps: mappings dropped
- * @invalidations: times that an exporter said that a buffer moves
+ * @maps: mappings made, but for those of the library
+ * @unmaps: the same, dropped
+ * @invalidations: times that an exporter said that a buffer moves, the same
  * @errors: jobs that the device did not finish
  */
 struct edu_stats {

@@ -28,12 +28,26 @@
 #define EDU_TIMEOUT_US		(5 * USEC_PER_SEC)
 
 /**
+ * struct edu_piece - bytes that the device moves at once
+ * @src: where from
+ * @dst: where to
+ * @len: how many
+ */
+struct edu_piece {
+	dma_addr_t src;
+	dma_addr_t dst;
+	size_t len;
+};
+
+/**
  * struct edu_job - a copy that is on its way
  * @work: in the queue of the device
  * @file: whose it is
  * @copy: what to copy
  * @src: memory to read, mapped
  * @dst: memory to write, mapped
+ * @pieces: what the device is told, for the tables that say so may go
+ * @nr_pieces: of them
  * @fence: signalled when it is done
  */
 struct edu_job {
@@ -42,6 +56,8 @@ struct edu_job {
 	struct edu_copy copy;
 	struct edu_mapping *src;
 	struct edu_mapping *dst;
+	struct edu_piece *pieces;
+	unsigned int nr_pieces;
 	struct dma_fence *fence;
 };
 
@@ -107,29 +123,61 @@ dma_addr_t edu_seek(struct sg_table *sgt, u64 offset, u64 *left)
 	return DMA_MAPPING_ERROR;
 }
 
+/* Cuts a copy up. Only counts the pieces without room for them. */
+static unsigned int copy_split(const struct edu_copy *copy, struct sg_table *src,
+			       struct sg_table *dst, struct edu_piece *pieces)
+{
+	unsigned int n = 0;
+
+	for (u64 done = 0; done < copy->len; n++) {
+		u64 src_left, dst_left;
+		struct edu_piece piece = {
+			.src = edu_seek(src, copy->src_offset + done, &src_left),
+			.dst = edu_seek(dst, copy->dst_offset + done, &dst_left),
+		};
+
+		piece.len = min3(min(copy->len - done, EDU_MAX_TRANSFER), src_left, dst_left);
+		if (WARN_ON(!piece.len))
+			break;
+		if (pieces)
+			pieces[n] = piece;
+		done += piece.len;
+	}
+	return n;
+}
+
+static int job_split(struct edu_job *job, struct sg_table *src, struct sg_table *dst)
+{
+	unsigned int n = copy_split(&job->copy, src, dst, NULL);
+
+	job->pieces = kvmalloc_array(n, sizeof(*job->pieces), GFP_KERNEL);
+	if (!job->pieces)
+		return -ENOMEM;
+	job->nr_pieces = copy_split(&job->copy, src, dst, job->pieces);
+	return 0;
+}
+
 static int job_run(struct edu_job *job)
 {
 	struct edu *edu = job->file->edu;
-	struct edu_copy *c = &job->copy;
-	u64 src_left, dst_left, n;
-	dma_addr_t src, dst;
 	int ret = 0;
 
-	for (; c->len && !ret; c->len -= n) {
-		src = edu_seek(job->src->sgt, c->src_offset, &src_left);
-		dst = edu_seek(job->dst->sgt, c->dst_offset, &dst_left);
-		n = min3(min(c->len, EDU_MAX_TRANSFER), src_left, dst_left);
-		if (WARN_ON(!n))
-			return -EINVAL;
-		scoped_guard(mutex, &edu->engine) {
-			ret = edu_transfer(edu, src, n, false);
-			if (!ret)
-				ret = edu_transfer(edu, dst, n, true);
-		}
-		c->src_offset += n;
-		c->dst_offset += n;
+	for (unsigned int i = 0; i < job->nr_pieces && !ret; i++) {
+		const struct edu_piece *piece = &job->pieces[i];
+
+		guard(mutex)(&edu->engine);
+		ret = edu_transfer(edu, piece->src, piece->len, false);
+		if (!ret)
+			ret = edu_transfer(edu, piece->dst, piece->len, true);
 	}
 	return ret;
+}
+
+static void job_free(struct edu_job *job)
+{
+	if (job)
+		kvfree(job->pieces);
+	kfree(job);
 }
 
 /* Nothing between the hold and the fence takes dma_resv or allocates memory. */
@@ -155,7 +203,7 @@ static void job_work(struct work_struct *work)
 	dma_fence_signal(job->fence);
 	dma_fence_end_signalling(cookie);
 	dma_fence_put(job->fence);
-	kfree(job);
+	job_free(job);
 	atomic_dec(&file->jobs);
 	wake_up_all(&edu->wait);
 }
@@ -241,6 +289,7 @@ static int job_submit(struct edu_job *job)
 	struct dma_resv *src = job->src->dynamic ? job->src->dmabuf->resv : NULL;
 	struct dma_resv *dst = job->dst->dynamic ? job->dst->dmabuf->resv : NULL;
 	struct dma_resv *first = src ?: dst, *second = src ? dst : NULL;
+	struct sg_table *from, *to = NULL;
 	struct ww_acquire_ctx ctx;
 	int ret;
 
@@ -249,9 +298,12 @@ static int job_submit(struct edu_job *job)
 		if (ret)
 			return ret;
 	}
-	ret = src ? edu_prepare(job->src) : 0;
-	if (!ret && dst)
-		ret = edu_prepare(job->dst);
+	from = edu_prepare(job->src);
+	if (!IS_ERR(from))
+		to = edu_prepare(job->dst);
+	ret = IS_ERR(from) ? PTR_ERR(from) : PTR_ERR_OR_ZERO(to);
+	if (!ret)
+		ret = job_split(job, from, to);
 	if (!ret && first)
 		ret = dma_resv_reserve_fences(first, 2);
 	if (!ret && second)
@@ -303,7 +355,7 @@ struct dma_fence *edu_submit(struct edu_file *file, const struct edu_copy *copy,
 
 err:
 	kfree(fence);
-	kfree(job);
+	job_free(job);
 	return ERR_PTR(ret);
 }
 

@@ -2,9 +2,10 @@
 /*
  * Attachments. A dynamic one is mapped when a job needs it and unmapped when the
  * exporter says that the buffer moves: at once if no job uses the mapping, or
- * by a worker once they are done.
+ * by a worker once they are done. That by hand, or by the importer library.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-importer.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/module.h>
@@ -86,11 +87,8 @@ static const struct dma_buf_attach_ops mapping_p2p_ops = {
 	DMA_BUF_COMPAT_INVALIDATE(mapping_invalidate),
 };
 
-/*
- * Makes a dynamic mapping current, as a driver does before each job. The caller
- * adds the job's fence before it unlocks.
- */
-int edu_prepare(struct edu_mapping *m)
+/* Makes a dynamic mapping current. */
+static int mapping_refresh(struct edu_mapping *m)
 {
 	long wait;
 	int ret;
@@ -111,52 +109,104 @@ int edu_prepare(struct edu_mapping *m)
 	return m->sgt ? 0 : mapping_map(m);
 }
 
+/*
+ * The addresses for a job, as a driver asks for them before each. The caller, who
+ * holds the lock of a dynamic mapping, adds the job's fence before it unlocks: from
+ * then on the table is not its any more, and the addresses are until the fence.
+ */
+struct sg_table *edu_prepare(struct edu_mapping *m)
+{
+	int ret = 0;
+
+	if (m->importer)
+		return dma_buf_importer_map(m->importer);
+	if (m->dynamic)
+		ret = mapping_refresh(m);
+	return ret ? ERR_PTR(ret) : m->sgt;
+}
+
 /* The mapping has no job, and gets none. */
 static void mapping_destroy(struct edu_mapping *m)
 {
-	dma_resv_lock(m->dmabuf->resv, NULL);
-	if (m->sgt)
-		mapping_unmap(m);
-	dma_resv_unlock(m->dmabuf->resv);
-	cancel_work_sync(&m->unmap);
-	dma_buf_detach(m->dmabuf, m->attach);
+	if (m->importer) {
+		dma_buf_importer_destroy(m->importer);
+	} else {
+		dma_resv_lock(m->dmabuf->resv, NULL);
+		if (m->sgt)
+			mapping_unmap(m);
+		dma_resv_unlock(m->dmabuf->resv);
+		cancel_work_sync(&m->unmap);
+		dma_buf_detach(m->dmabuf, m->attach);
+	}
 	dma_buf_put(m->dmabuf);
 	kfree(m);
 }
 
 static int mapping_first_map(struct edu_mapping *m, struct edu_attach *how)
 {
+	struct sg_table *sgt;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(m->dmabuf->resv, NULL);
 	if (ret)
 		return ret;
-	ret = m->dynamic ? edu_prepare(m) : mapping_map(m);
-	if (!ret) {
-		how->nents = m->sgt->nents;
-		how->addr = sg_dma_address(m->sgt->sgl);
+	if (!m->dynamic)
+		ret = mapping_map(m);
+	sgt = ret ? ERR_PTR(ret) : edu_prepare(m);
+	if (!IS_ERR(sgt)) {
+		how->nents = sgt->nents;
+		how->addr = sg_dma_address(sgt->sgl);
 	}
 	dma_resv_unlock(m->dmabuf->resv);
-	return ret;
+	return PTR_ERR_OR_ZERO(sgt);
+}
+
+static int mapping_attach(struct edu_mapping *m, const struct edu_attach *how)
+{
+	const struct dma_buf_attach_ops *ops = NULL;
+	struct device *dev = m->file->edu->dev;
+	struct dma_buf_importer_config config = {
+		.mode = DMA_BUF_IMPORTER_DMA,
+		.dev = dev,
+		.write = how->dir != DMA_TO_DEVICE,
+		.pin = how->flags & EDU_PIN,
+		.peer2peer = how->flags & EDU_P2P,
+	};
+
+	if (how->mode == EDU_LIBRARY) {
+		m->importer = dma_buf_importer_create(m->dmabuf, &config);
+		return PTR_ERR_OR_ZERO(m->importer);
+	}
+	if (how->mode != EDU_STATIC)
+		ops = how->flags & EDU_P2P ? &mapping_p2p_ops : &mapping_ops;
+	m->attach = dma_buf_dynamic_attach(m->dmabuf, dev, ops, m);
+	return PTR_ERR_OR_ZERO(m->attach);
+}
+
+static bool how_is_valid(const struct edu_attach *how)
+{
+	u32 flags = 0;
+
+	if (how->mode != EDU_STATIC)
+		flags |= EDU_P2P;
+	if (how->mode == EDU_LIBRARY)
+		flags |= EDU_PIN;
+	return how->mode <= EDU_LIBRARY && how->dir <= DMA_FROM_DEVICE &&
+	       !(how->flags & ~flags);
 }
 
 int edu_attach(struct edu_file *file, struct edu_attach *how)
 {
-	const struct dma_buf_attach_ops *ops = NULL;
 	struct edu_mapping *m;
 	int ret;
 
-	if (how->mode > EDU_DYNAMIC_LATE || how->dir > DMA_FROM_DEVICE ||
-	    how->flags & ~EDU_P2P || (how->flags && how->mode == EDU_STATIC))
+	if (!how_is_valid(how))
 		return -EINVAL;
-	if (how->mode != EDU_STATIC)
-		ops = how->flags & EDU_P2P ? &mapping_p2p_ops : &mapping_ops;
-
 	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	if (!m)
 		return -ENOMEM;
 	m->file = file;
-	m->dynamic = ops;
+	m->dynamic = how->mode != EDU_STATIC;
 	m->late = how->mode == EDU_DYNAMIC_LATE;
 	m->dir = how->dir;
 	INIT_WORK(&m->unmap, mapping_late_unmap);
@@ -166,11 +216,9 @@ int edu_attach(struct edu_file *file, struct edu_attach *how)
 		goto err_free;
 	}
 	m->size = m->dmabuf->size;
-	m->attach = dma_buf_dynamic_attach(m->dmabuf, file->edu->dev, ops, m);
-	if (IS_ERR(m->attach)) {
-		ret = PTR_ERR(m->attach);
+	ret = mapping_attach(m, how);
+	if (ret)
 		goto err_put;
-	}
 	ret = mapping_first_map(m, how);
 	if (!ret)
 		ret = xa_alloc(&file->mappings, &how->id, m, xa_limit_31b, GFP_KERNEL);
@@ -226,6 +274,7 @@ void edu_detach_all(struct edu_file *file)
 int edu_query(struct edu_file *file, struct edu_query *query)
 {
 	struct edu_mapping *m;
+	struct sg_table *sgt;
 	int ret;
 
 	guard(mutex)(&file->lock);
@@ -237,11 +286,12 @@ int edu_query(struct edu_file *file, struct edu_query *query)
 	ret = dma_resv_lock_interruptible(m->dmabuf->resv, NULL);
 	if (ret)
 		return ret;
+	sgt = m->importer ? dma_buf_importer_map(m->importer) : m->sgt;
 	query->nents = 0;
-	if (m->sgt) {
-		query->nents = m->sgt->nents;
-		query->addr = edu_seek(m->sgt, query->offset, &query->len);
+	if (!IS_ERR_OR_NULL(sgt)) {
+		query->nents = sgt->nents;
+		query->addr = edu_seek(sgt, query->offset, &query->len);
 	}
 	dma_resv_unlock(m->dmabuf->resv);
-	return 0;
+	return PTR_ERR_OR_ZERO(sgt);
 }

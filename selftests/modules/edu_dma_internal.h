@@ -17,6 +17,7 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
+struct dma_buf_importer;
 struct dma_fence;
 
 /**
@@ -32,8 +33,8 @@ struct dma_fence;
  * @late: unmaps late
  * @wait: woken when a job ends, a hold does, or a stale mapping goes
  * @jobs: see &struct edu_stats, as for the rest
- * @maps: mappings made
- * @unmaps: mappings dropped
+ * @maps: mappings made here
+ * @unmaps: mappings dropped here
  * @invalidations: calls of the importer's callback
  * @errors: jobs that failed
  */
@@ -59,6 +60,7 @@ struct edu {
  * struct edu_mapping - memory that jobs read or write
  * @file: whose it is
  * @dmabuf: the buffer, NULL for the bounce buffer of a file
+ * @importer: the library's, which does all of the rest
  * @attach: the attachment to it
  * @dynamic: the buffer may move: @sgt and @stale are protected by its dma_resv
  * @late: unmap from a worker
@@ -72,6 +74,7 @@ struct edu {
 struct edu_mapping {
 	struct edu_file *file;
 	struct dma_buf *dmabuf;
+	struct dma_buf_importer *importer;
 	struct dma_buf_attachment *attach;
 	bool dynamic;
 	bool late;
@@ -121,6 +124,6 @@ int edu_attach(struct edu_file *file, struct edu_attach *how);
 int edu_detach(struct edu_file *file, u32 id);
 void edu_detach_all(struct edu_file *file);
 int edu_query(struct edu_file *file, struct edu_query *query);
-int edu_prepare(struct edu_mapping *m);
+struct sg_table *edu_prepare(struct edu_mapping *m);
 
 #endif
