@@ -59,6 +59,7 @@ enum did {
 	DID_EXPORT_AGAIN,
 	DID_MOVE_ALONE,
 	DID_VHOLD,
+	DID_COME_BACK,
 	DID_HEAP_MOVE,
 	DID_HEAP_COMPACT,
 	DID_HEAP_TO,		/* + index of the placement */
@@ -77,6 +78,7 @@ enum path {
 	BY_JOB,		/* DMA that goes on for a while */
 	BY_VMAP,
 	BY_EDU,
+	BY_LIBRARY,	/* of importers */
 	NR_PATHS,
 };
 

@@ -16,11 +16,12 @@ void edu_open(void)
 	edu = open("/dev/edu_dma", O_RDWR | O_CLOEXEC);
 }
 
-int edu_access(struct buffer *b, uint32_t gen, uint64_t offset, void *data, size_t len,
-	       bool write)
+int edu_access(struct actor *a, struct buffer *b, uint32_t gen, uint64_t offset, void *data,
+	       size_t len, bool write)
 {
 	struct edu_attach attach = {
-		.fd = buffer_fd(b, gen, false), .mode = EDU_DYNAMIC, .flags = EDU_P2P,
+		.fd = buffer_fd(b, gen, false),
+		.mode = one_in(a, 2) ? EDU_DYNAMIC : EDU_LIBRARY, .flags = EDU_P2P,
 	};
 	struct edu_access access = {
 		.offset = offset, .len = len, .user = (uintptr_t)data,
@@ -47,8 +48,8 @@ void edu_open(void)
 {
 }
 
-int edu_access(struct buffer *b, uint32_t gen, uint64_t offset, void *data, size_t len,
-	       bool write)
+int edu_access(struct actor *a, struct buffer *b, uint32_t gen, uint64_t offset, void *data,
+	       size_t len, bool write)
 {
 	return -EOPNOTSUPP;
 }

@@ -100,6 +100,7 @@ static bool world_init(int argc, char **argv)
 	printf("TAP version 13\n");
 	fflush(stdout);
 	slots_init();
+	library_init();
 	places_init(parse(argc, argv));
 	ret = buffers_init();
 	if (ret)

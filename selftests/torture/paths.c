@@ -54,7 +54,9 @@ static int path_copy(struct actor *a, const struct claim *c, const struct view *
 	case BY_VMAP:
 		return vmap_copy(c, words, write);
 	case BY_EDU:
-		return edu_access(c->buffer, c->gen, c->slot * SLOT, words, SLOT, write);
+		return edu_access(a, c->buffer, c->gen, c->slot * SLOT, words, SLOT, write);
+	case BY_LIBRARY:
+		return library_access(a, c->buffer, c->gen, c->slot * SLOT, words, SLOT, write);
 	case BY_DMA:
 		i = import_find(a, c->buffer, c->gen);
 		return dma(i, c->slot * SLOT, words, SLOT, write);
@@ -126,6 +128,8 @@ static enum path choose(struct actor *a, const struct claim *c, const struct vie
 		return BY_VMAP;
 	if (what < 7 && one_in(a, 16) && edu_there())
 		return BY_EDU;
+	if (what >= 60 && w->library)
+		return BY_LIBRARY;
 	if ((what < (a->only ? 56 : 24) || v->kind == not || (write && v->kind == BY_READONLY)) &&
 	    import_find(a, c->buffer, c->gen))
 		return one_in(a, 4) ? BY_JOB : BY_DMA;

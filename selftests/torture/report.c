@@ -54,6 +54,7 @@ static const char *const did_names[NR_DID] = {
 	[DID_EXPORT_AGAIN] = "second exports",
 	[DID_MOVE_ALONE] = "moves with nobody else in the way",
 	[DID_VHOLD] = "lasting vmaps",
+	[DID_COME_BACK] = "times that the importer library said to come back",
 	[DID_HEAP_MOVE] = "moves in the heap",
 	[DID_HEAP_COMPACT] = "compactions",
 };
@@ -156,6 +157,10 @@ static bool possible(unsigned int what)
 	case DID_HEAP_MOVE:
 	case DID_HEAP_COMPACT:
 		return w->nr_placements;
+	case DID_READ + BY_LIBRARY:
+	case DID_WRITE + BY_LIBRARY:
+		return w->library;
+	case DID_COME_BACK:
 	case DID_READ + BY_EDU:
 	case DID_WRITE + BY_EDU:
 	case DID_WRITE + BY_READONLY:

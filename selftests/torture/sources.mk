@@ -9,6 +9,7 @@ TORTURE_SOURCES := \
 	forks.c \
 	guard.c \
 	imports.c \
+	library.c \
 	movers.c \
 	moves.c \
 	paths.c \

@@ -157,9 +157,23 @@ out:
 	ioctl(et, ET_FREE, how.id);
 }
 
+/* Has the library's importer, if there is one, the data of a buffer? */
+static bool library_sees(int node, const uint64_t *words)
+{
+	uint64_t seen[WORDS];
+	ssize_t n;
+
+	if (node < 0)
+		return true;
+	do
+		n = pread(node, seen, SLOT, 0);
+	while (n < 0 && errno == EAGAIN);
+	return n == SLOT && !memcmp(words, seen, SLOT);
+}
+
 /*
- * A buffer that nobody else knows, with a mapping and an importer that unmaps when
- * it is told to: neither may be in the way of a move, and both find the data.
+ * A buffer that nobody else knows, with a mapping and importers that unmap when they
+ * are told to: none may be in the way of a move, and all find the data.
  */
 void move_alone(struct actor *a)
 {
@@ -167,6 +181,7 @@ void move_alone(struct actor *a)
 	uint64_t words[WORDS], seen[WORDS] = { 0 }, *map;
 	struct import i = { .et.dynamic = ET_P2P };
 	struct et_move move = { .policy = BLOCK };
+	int node = -1;
 
 	step(a, "move a buffer of its own");
 	if (ioctl(et, ET_ALLOC, &how)) {
@@ -178,7 +193,10 @@ void move_alone(struct actor *a)
 	map = mmap(NULL, how.size, PROT_READ | PROT_WRITE, MAP_SHARED, how.fd, 0);
 	i.et.fd = how.fd;
 	move.id = how.id;
-	if (map == MAP_FAILED || cpu_write(map, words) || ioctl(et, ET_IMPORT, &i.et)) {
+	if (w->library)
+		node = library_open(how.fd);
+	if (map == MAP_FAILED || cpu_write(map, words) || ioctl(et, ET_IMPORT, &i.et) ||
+	    (w->library && node < 0)) {
 		bad(BAD_ERROR, "a buffer of its own: %s", strerror(errno));
 	} else if (ioctl(et, ET_MOVE, &move)) {
 		bad(BAD_ERROR, "a move with nobody in the way: %s", strerror(errno));
@@ -187,11 +205,15 @@ void move_alone(struct actor *a)
 			bad(BAD_LOST, "an importer does not find the data after a move");
 		if (cpu_read(seen, map) || memcmp(words, seen, SLOT))
 			bad(BAD_LOST, "a mapping does not find the data after a move");
+		if (!library_sees(node, words))
+			bad(BAD_LOST, "the importer library does not find the data after a move");
 		did(a, DID_MOVE_ALONE);
 	}
 	if (map != MAP_FAILED)
 		munmap(map, how.size);
 	import_drop(&i);
+	if (node >= 0)
+		close(node);
 	close(how.fd);
 	ioctl(et, ET_FREE, how.id);
 }

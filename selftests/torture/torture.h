@@ -148,7 +148,7 @@ struct storm {
 struct world {
 	unsigned int seconds, seed, nr_buffers, nr_threads, nr_workers;
 	bool kinds[ET_IO + 1];
-	bool edu;
+	bool library;
 	char placements[MAX_PLACEMENTS][32];
 	unsigned int nr_placements;
 	uint32_t stop;
@@ -318,8 +318,14 @@ void visit(struct actor *a);
 /* edu.c: a real DMA engine, where there is one */
 bool edu_there(void);
 void edu_open(void);
-int edu_access(struct buffer *b, uint32_t gen, uint64_t offset, void *data, size_t len,
-	       bool write);
+int edu_access(struct actor *a, struct buffer *b, uint32_t gen, uint64_t offset, void *data,
+	       size_t len, bool write);
+
+/* library.c: the importer library, where its example is loaded */
+void library_init(void);
+int library_open(int fd);
+int library_access(struct actor *a, struct buffer *b, uint32_t gen, uint64_t offset,
+		   void *data, size_t len, bool write);
 
 /* worker.c */
 void critical_enter(void);

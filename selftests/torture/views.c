@@ -22,6 +22,7 @@ const char *const path_names[NR_PATHS] = {
 	[BY_JOB] = "DMA that takes a while",
 	[BY_VMAP] = "vmap",
 	[BY_EDU] = "a DMA engine",
+	[BY_LIBRARY] = "the importer library",
 };
 
 /* None is open in the beginning, and a worker that is started anew has none. */
