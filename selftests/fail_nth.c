@@ -6,6 +6,8 @@
  */
 #include <linux/dma-buf-exporter.h>
 
+#include "edu_dma.h"
+#include "example_importer.h"
 #include "moves.h"
 #include "harness.h"
 
@@ -195,6 +197,92 @@ static int use_control(int et)
 	return ret;
 }
 
+/* By the importer library, before and after a move. */
+static int read_moved(int et, int node, const struct et_alloc *alloc)
+{
+	struct et_move move = { .id = alloc->id, .chunk = 64, .timeout_ms = ET_FOREVER };
+	int ret = -importer_import(node, alloc->fd);
+	uint64_t word;
+
+	if (!ret && pread(node, &word, sizeof(word), 0) != sizeof(word))
+		ret = errno;
+	if (!ret && ioctl(et, ET_MOVE, &move))
+		ret = errno;
+	if (!ret && pread(node, &word, sizeof(word), 0) != sizeof(word))
+		ret = errno;
+	return ret;
+}
+
+static int read_mapped(int node, int fd)
+{
+	char *map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	uint64_t word;
+	int ret;
+
+	if (map == MAP_FAILED)
+		return errno;
+	ret = -importer_range(node, map + PAGE, PAGE);
+	if (!ret && pread(node, &word, sizeof(word), 0) != sizeof(word))
+		ret = errno;
+	sure(munmap(map, SIZE));
+	return ret;
+}
+
+static int use_library(int et)
+{
+	struct et_alloc alloc;
+	int node, ret = 0;
+
+	if (buffer_alloc(et, &alloc, ET_PAGES, 0, 64))
+		return errno;
+	for (int i = 0; !ret && i < 2; i++) {
+		node = importer_open(O_RDONLY);
+		if (node < 0) {
+			ret = errno;
+			break;
+		}
+		ret = i ? read_mapped(node, alloc.fd) : read_moved(et, node, &alloc);
+		close(node);
+	}
+	sure(ioctl(et, ET_FREE, alloc.id));
+	close(alloc.fd);
+	return ret;
+}
+
+/* What the attachment was is forgotten when the device is closed. */
+static int use_engine(int et)
+{
+	struct edu_attach how[] = {
+		{ .mode = EDU_LIBRARY, .flags = EDU_P2P },
+		{ .mode = EDU_LIBRARY, .flags = EDU_PIN },
+	};
+	int edu = open("/dev/edu_dma", O_RDWR | O_CLOEXEC), ret = 0;
+	struct et_move move = { .chunk = 64, .timeout_ms = ET_FOREVER };
+	struct edu_query query = {};
+	struct et_alloc alloc;
+
+	if (edu < 0)
+		return errno;
+	if (buffer_alloc(et, &alloc, ET_PAGES, 0, 64)) {
+		ret = errno;
+		close(edu);
+		return ret;
+	}
+	move.id = alloc.id;
+	how[0].fd = alloc.fd;
+	how[1].fd = alloc.fd;
+	if (ioctl(edu, EDU_ATTACH, &how[0]) || ioctl(et, ET_MOVE, &move))
+		ret = errno;
+	query.id = how[0].id;
+	if (!ret && (ioctl(edu, EDU_QUERY, &query) || ioctl(edu, EDU_ATTACH, &how[1]) ||
+		     ioctl(edu, EDU_DETACH, how[1].id)))
+		ret = errno;
+	close(edu);
+	sure(ioctl(et, ET_FREE, alloc.id));
+	close(alloc.fd);
+	return ret;
+}
+
 FIXTURE(allocations) {
 	int et, nth, live;
 };
@@ -207,6 +295,8 @@ FIXTURE_VARIANT_ADD(allocations, heap) { use_heap };
 FIXTURE_VARIANT_ADD(allocations, importers) { use_importers };
 FIXTURE_VARIANT_ADD(allocations, moves) { use_moves };
 FIXTURE_VARIANT_ADD(allocations, control) { use_control };
+FIXTURE_VARIANT_ADD(allocations, library) { use_library };
+FIXTURE_VARIANT_ADD(allocations, engine) { use_engine };
 
 FIXTURE_SETUP(allocations)
 {
