@@ -236,6 +236,20 @@ TEST_F(suspended, come_back)
 	}
 }
 
+/* Memory that the kernel's own devices are at work on is out of reach, mapped or not. */
+TEST_F(suspended, kernel_fence)
+{
+	uint64_t word;
+
+	for (int mapped = 0; mapped < 2; mapped++) {
+		ASSERT_EQ(0, ioctl(self->et, ET_FENCE, self->how.fd));
+		EXPECT_EQ(-1, pread(self->node, &word, 8, 0));
+		EXPECT_EQ(EAGAIN, errno);
+		ASSERT_EQ(0, ioctl(self->et, ET_SIGNAL));
+		EXPECT_EQ(0, same(self->node, self->map, mapped));
+	}
+}
+
 struct mover {
 	int control;
 	bool stop;
