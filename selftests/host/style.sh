@@ -50,7 +50,7 @@ small() { # FILE
 # Types are ignored only where the subject of the file is what they ask to avoid:
 # versions in the compat header, the layout of trace event macros, the names of
 # user space's libraries and types.
-programs='^selftests/[^/]*.[ch]$|^selftests/(gup_surface|torture)/|^tools/'
+programs='^selftests/[^/]*.[ch]$|^selftests/(gup_surface|rdma|torture)/|^tools/'
 special="/dma-buf-compat.h\$|/trace.h\$|$programs"
 tap "checkpatch" check NONE $(not_of "$special")
 tap "checkpatch of the compat header" check LINUX_VERSION_CODE,CONSTANT_COMPARISON \
