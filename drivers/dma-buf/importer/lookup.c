@@ -102,6 +102,11 @@ static struct dma_buf *lookup_locked(struct mm_struct *mm, unsigned long start,
 	}
 	if (ret)
 		return ERR_PTR(ret);
+	/* Not every exporter keeps mremap() from making its mappings longer. */
+	if (*offset > dmabuf->size || end - start > dmabuf->size - *offset) {
+		importer_refuse(dmabuf, "%#lx to %#lx reaches beyond its end", start, end);
+		return ERR_PTR(-EINVAL);
+	}
 	get_dma_buf(dmabuf);
 	return dmabuf;
 }
@@ -120,9 +125,9 @@ static struct dma_buf *lookup_locked(struct mm_struct *mm, unsigned long start,
  * Return: the dma-buf with a reference, for dma_buf_put(), or an ERR_PTR(): -ENOENT
  * when no part of the range is a mapping of a dma-buf without pages, which is then
  * somebody else's affair; -EINVAL when a part of it is not, or is another buffer or another
- * place of it; -EACCES when the mapping is not for reading, or writing if @write;
- * -EOPNOTSUPP when nobody but the exporter knows what part of the buffer is mapped
- * there; -EINTR when the caller has been killed.
+ * place of it, or behind its end; -EACCES when the mapping is not for reading, or
+ * writing if @write; -EOPNOTSUPP when nobody but the exporter knows what part of the
+ * buffer is mapped there; -EINTR when the caller has been killed.
  */
 struct dma_buf *dma_buf_importer_lookup(struct mm_struct *mm, unsigned long start,
 					u64 length, bool write, u64 *offset)
