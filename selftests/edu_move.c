@@ -251,7 +251,8 @@ TEST_F(moved, revoked_while_busy)
 
 	fill(self->b.map, 7, sizeof(in));
 	ASSERT_EQ(0, ioctl(self->edu, EDU_HOLD));
-	ASSERT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64, 64, EDU_ASYNC));
+	ASSERT_EQ(0, copy(self->edu, self->how.id, 0, self->how.id, 64, 64,
+			  EDU_ASYNC | EDU_BOOKKEEP));
 	call_asleep(&revoker, self->et, ET_REVOKE, (uintptr_t)&m);
 	EXPECT_TRUE(call_pending(&revoker));
 	EXPECT_EQ(1, mapped(self->b.fd));

@@ -156,9 +156,33 @@ TEST_F(importer, refused)
 	close(node);
 }
 
+/* From here on the kernel warns again of each exporter that refuses a vmap. */
+static int vmap_warnings_begin(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	lseek(log, 0, SEEK_END);
+	return write_file("/sys/kernel/debug/clear_warn_once", "1") ? -1 : log;
+}
+
+/* Has it warned? scan-log lets that pass, because others cannot avoid it. */
+static bool vmap_warnings_end(int log)
+{
+	bool warned = false;
+	char line[8192];
+	ssize_t n;
+
+	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		warned |= !!strstr(line, "dma_buf_vmap");
+	}
+	close(log);
+	return warned;
+}
+
 TEST_F(importer, revoked)
 {
-	int node = importer_open(O_RDWR);
+	int node = importer_open(O_RDWR), log = vmap_warnings_begin();
 	uint64_t word;
 
 	ASSERT_EQ(0, importer_import(self->node, self->buf.fd));
@@ -176,6 +200,8 @@ TEST_F(importer, revoked)
 	node = importer_open(O_RDWR);
 	EXPECT_EQ(-ENODEV, importer_import(node, self->buf.fd));
 	close(node);
+	ASSERT_GE(log, 0);
+	EXPECT_FALSE(vmap_warnings_end(log));
 }
 
 /* Its exporter never moves it: the kernel's own heap. */
@@ -225,6 +251,7 @@ TEST_F(suspended, come_back)
 	struct et_move suspend = {
 		.id = self->how.id, .flags = ET_REVOKE_SUSPEND, .timeout_ms = ET_FOREVER,
 	};
+	int log = vmap_warnings_begin();
 	uint64_t word;
 
 	for (int mapped = 0; mapped < 2; mapped++) {
@@ -234,6 +261,8 @@ TEST_F(suspended, come_back)
 		ASSERT_EQ(0, ioctl(self->et, ET_RESUME, self->how.id));
 		EXPECT_EQ(0, same(self->node, self->map, mapped));
 	}
+	ASSERT_GE(log, 0);
+	EXPECT_FALSE(vmap_warnings_end(log));
 }
 
 /* Memory that the kernel's own devices are at work on is out of reach, mapped or not. */

@@ -127,18 +127,19 @@ TEST_F(lookup, holes)
 	EXPECT_EQ(-EINVAL, first(self->node, self->map, SIZE));
 	munmap(self->map + SIZE, PAGE);
 	EXPECT_EQ(-EINVAL, first(self->node, self->map + 2 * PAGE, SIZE));
+	EXPECT_EQ(-EINVAL, first(self->node, self->map + 2 * PAGE, SIZE - PAGE));
 	EXPECT_EQ(1, first(self->node, self->map, PAGE));
 }
 
 TEST_F(lookup, others)
 {
 	char *at = self->map + PMD;
-	int fd = pfnmap_alloc(PMD);
+	int fd = pfnmap_alloc(SIZE);
 
 	/* Another place of the same buffer, then another buffer, then none. */
 	ASSERT_EQ(at, mmap(at, PMD, RW, MAP_SHARED | MAP_FIXED, self->fd, 0));
 	EXPECT_EQ(-EINVAL, first(self->node, self->map, SIZE));
-	ASSERT_EQ(at, mmap(at, PMD, RW, MAP_SHARED | MAP_FIXED, fd, 0));
+	ASSERT_EQ(at, mmap(at, PMD, RW, MAP_SHARED | MAP_FIXED, fd, PMD));
 	EXPECT_EQ(-EINVAL, first(self->node, self->map, SIZE));
 	ASSERT_EQ(at, mmap(at, PMD, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	EXPECT_EQ(-EINVAL, first(self->node, self->map, SIZE));
