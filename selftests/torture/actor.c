@@ -27,6 +27,30 @@ void actor_start(struct actor *a)
 void actor_end(struct actor *a)
 {
 	set(&a->tid, 0);
+	vmap_end(a);
+}
+
+/* From here on the actor may have a vmap of the buffer. */
+void vmap_begin(struct actor *a, const struct buffer *b)
+{
+	set(&a->vmap, b->index + 1);
+}
+
+void vmap_end(struct actor *a)
+{
+	set(&a->vmap, 0);
+}
+
+/*
+ * While there is a vmap the core lets others share it, and asks no exporter. Who
+ * reaches revoked memory by vmap owes that to somebody who has one by now.
+ */
+bool vmap_by_others(const struct actor *a, const struct buffer *b)
+{
+	for (unsigned int i = 0; i < w->nr_actors; i++)
+		if (&w->actors[i] != a && get(&w->actors[i].vmap) == b->index + 1)
+			return true;
+	return false;
 }
 
 unsigned int rnd(struct actor *a, unsigned int n)

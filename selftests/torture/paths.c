@@ -10,7 +10,7 @@ static uint64_t *at(const struct claim *c, const struct view *v)
 	return (uint64_t *)(v->addr + (c->slot * SLOT - v->offset));
 }
 
-static int vmap_copy(const struct claim *c, void *words, bool write)
+static int vmap_copy(struct actor *a, const struct claim *c, void *words, bool write)
 {
 	struct et_copy copy = {
 		.fd = buffer_fd(c->buffer, c->gen, false), .write = write,
@@ -20,7 +20,9 @@ static int vmap_copy(const struct claim *c, void *words, bool write)
 
 	if (copy.fd < 0)
 		return -ENODEV;
+	vmap_begin(a, c->buffer);
 	ret = ioctl(et, ET_VMAP, &copy) ? -errno : 0;
+	vmap_end(a);
 	close(copy.fd);
 	return ret;
 }
@@ -52,7 +54,7 @@ static int path_copy(struct actor *a, const struct claim *c, const struct view *
 	case BY_MEM:
 		return mem_copy(at(c, v), words, write);
 	case BY_VMAP:
-		return vmap_copy(c, words, write);
+		return vmap_copy(a, c, words, write);
 	case BY_EDU:
 		return edu_access(a, c->buffer, c->gen, c->slot * SLOT, words, SLOT, write);
 	case BY_LIBRARY:
@@ -78,14 +80,16 @@ static int path_use(struct actor *a, const struct claim *c, const struct view *v
 		    enum path by, uint64_t *words, bool write)
 {
 	struct guard g;
+	bool shared;
 	int ret;
 
 	step(a, path_names[by]);
 	guard_begin(c->buffer, c->gen, &g);
+	shared = by == BY_VMAP && vmap_by_others(a, c->buffer);
 	ret = path_copy(a, c, v, by, words, write);
 	if (!ret) {
 		guard_reached(c->buffer, &g, path_names[by]);
-		if (g.revoked && ends_when_revoked(by))
+		if (g.revoked && ends_when_revoked(by) && !shared)
 			bad(BAD_CLOSED, "buffer %u.%u was reached by %s after it was revoked",
 			    c->buffer->index, c->gen, path_names[by]);
 		did(a, (write ? DID_WRITE : DID_READ) + by);

@@ -98,6 +98,7 @@ void vhold(struct actor *a, struct buffer *b)
 		return;
 	step(a, "vmap");
 	guard_begin(b, b->gen, &g);
+	vmap_begin(a, b);
 	if (!ioctl(et, ET_VHOLD, fd)) {
 		guard_reached(b, &g, "vmap");
 		did(a, DID_VHOLD);
@@ -108,6 +109,7 @@ void vhold(struct actor *a, struct buffer *b)
 		bad(BAD_ERROR, "vmap of buffer %u.%u: %s", b->index, b->gen,
 		    strerror(errno));
 	}
+	vmap_end(a);
 	close(fd);
 }
 

@@ -105,6 +105,7 @@ struct import {
  * @doing: what it does
  * @claimed: buffer of the slot it may own
  * @slot: that slot
+ * @vmap: the buffer that it may have a vmap of, its index + 1
  * @only: the buffer it visits, by its last importer if possible, or NULL for any
  * @imports: its own, or its parent's
  * @own: its own
@@ -121,6 +122,7 @@ struct actor {
 	const char *doing;
 	unsigned int claimed;
 	uint32_t slot;
+	uint32_t vmap;
 	struct buffer *only;
 	struct import *imports;
 	struct import own[IMPORTS];
@@ -193,6 +195,9 @@ int report(int live_before);
 struct actor *actor_new(const char *doing);
 void actor_start(struct actor *a);
 void actor_end(struct actor *a);
+void vmap_begin(struct actor *a, const struct buffer *b);
+void vmap_end(struct actor *a);
+bool vmap_by_others(const struct actor *a, const struct buffer *b);
 unsigned int rnd(struct actor *a, unsigned int n);
 void nap(struct actor *a, unsigned int max_us);
 void step(struct actor *a, const char *doing);
