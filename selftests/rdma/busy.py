@@ -10,7 +10,6 @@ import fcntl
 import os
 import signal
 import sys
-import threading
 
 import pyverbs.enums as e
 
@@ -39,6 +38,17 @@ class Busy:
     def __exit__(self, *exc):
         fcntl.ioctl(self.node, ET_SIGNAL)
         os.close(self.node)
+
+
+def idle():
+    """Whoever made something busy was killed: its fence is nobody's now."""
+    node = os.open('/dev/exporter_test', os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(node, ET_SIGNAL)
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(node)
 
 
 def counter(name):
@@ -101,6 +111,25 @@ def atomics(w):
     a.done()
     a.done()
     equal((number(old, 0), number(old, 8), number(dst, 0)), (40, 42, 77), 'numbers')
+
+
+@in_world
+def fenced(w):
+    """What waits for earlier reads must not wait for itself, or later ones, when it is sent
+    again."""
+    a, _ = w.pair()
+    src, dst, old = w.random(SIZE), w.region(SIZE), w.region(8)
+    want, half = bytes(src.data), SIZE // 2
+    with Busy(src):
+        a.post(e.IBV_WR_RDMA_READ, (dst, 0, half), remote=(src, 0), fenced=True)
+        a.post(e.IBV_WR_RDMA_READ, (dst, half, half), remote=(src, half))
+        a.post(e.IBV_WR_ATOMIC_FETCH_AND_ADD, (old, 0, 8), remote=(src, 0), atomic=(1, 0),
+               fenced=True)
+        told_to_come_back(a)
+    for _ in range(3):
+        a.done()
+    same(dst, 0, want)
+    equal(number(old, 0), int.from_bytes(want[:8], 'little'), 'number')
 
 
 @in_world
@@ -211,30 +240,37 @@ def datagrams(w):
     same(dst, 40, bytes(src.data))
 
 
-class Flicker(threading.Thread):
-    """Makes memory busy and idle until it is stopped."""
+class Flicker:
+    """Makes memory busy and idle until it is stopped: a process, because who waits for the
+    memory in a page fault lets no other thread of Python run."""
 
     def __init__(self, *regions):
-        super().__init__()
-        self.regions, self.stop = regions, False
+        self.regions, self.pid = regions, 0
 
     def run(self):
-        while not self.stop:
+        while True:
             for region in self.regions:
                 before = counter('send_rnr_err')
                 with Busy(region):
                     for _ in range(200):
-                        if self.stop or counter('send_rnr_err') > before:
+                        if counter('send_rnr_err') > before:
                             break
                 os.sched_yield()
 
     def __enter__(self):
-        self.start()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                self.run()
+            finally:
+                os._exit(1)
         return self
 
     def __exit__(self, *exc):
-        self.stop = True
-        self.join()
+        os.kill(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        idle()
+        equal(os.waitstatus_to_exitcode(status), -signal.SIGKILL, 'end of who makes it busy')
 
 
 @in_world
@@ -255,6 +291,27 @@ def now_and_then(w):
             a.run(e.IBV_WR_SEND, (src, 0, SIZE))
             b.done()
             same(dst, 0, bytes(src.data))
+
+
+@in_world
+def several_at_once(w):
+    """The same with requests that follow each other."""
+    a, _ = w.pair()
+    src, dst, back = w.random(SIZE), w.region(SIZE), w.region(SIZE)
+    piece = SIZE // 8
+    with Flicker(src, dst):
+        for n in range(ROUNDS):
+            src.data[:8] = n.to_bytes(8, 'little')
+            for i in range(8):
+                a.post(e.IBV_WR_RDMA_WRITE, (src, i * piece, piece), remote=(dst, i * piece))
+            for i in range(8):
+                a.post(e.IBV_WR_RDMA_READ, (back, i * piece, piece), remote=(dst, i * piece))
+            a.post(e.IBV_WR_ATOMIC_FETCH_AND_ADD, (back, 0, 8), remote=(dst, 0),
+                   atomic=(1, 0), fenced=True)
+            for _ in range(17):
+                a.done()
+            equal((number(back, 0), number(dst, 0)), (n, n + 1), 'numbers')
+            same(back, 8, bytes(src.data[8:]))
 
 
 @in_world
@@ -296,16 +353,13 @@ def killed(kind, place):
     os.close(ready)
     os.kill(pid, signal.SIGKILL)
     until(lambda: os.waitpid(pid, os.WNOHANG)[0], 'the end of the process')
-    # Its fence is nobody's now.
-    node = os.open('/dev/exporter_test', os.O_RDWR | os.O_CLOEXEC)
-    fcntl.ioctl(node, ET_SIGNAL)
-    os.close(node)
+    idle()
 
 
 def main():
     kind = sys.argv[1]
-    for case in (write, read, atomics, send, send_shared, immediate_shared, own_source,
-                 own_target, datagrams, now_and_then, destroyed, killed):
+    for case in (write, read, atomics, fenced, send, send_shared, immediate_shared, own_source,
+                 own_target, datagrams, now_and_then, several_at_once, destroyed, killed):
         ktap.add(case.__name__.replace('_', ' '), case, kind, 'system')
     ktap.run(''.join(sys.argv[2:]))
 
