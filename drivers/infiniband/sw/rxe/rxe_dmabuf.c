@@ -6,6 +6,7 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 
@@ -151,16 +152,20 @@ void rxe_dmabuf_cleanup(struct rxe_mr *mr)
 		dma_buf_importer_destroy(mr->importer);
 }
 
+static unsigned long dmabuf_wait(void)
+{
+	return msecs_to_jiffies(min(READ_ONCE(dmabuf_wait_ms), DMABUF_WAIT_MS_MAX));
+}
+
 /*
  * @map begins at @iova then. -EAGAIN if that takes longer than a packet may wait, or if
  * there was no memory for it; -EFAULT if there is no use in coming back.
  */
 static int dmabuf_begin(struct rxe_mr *mr, u64 iova, struct iosys_map *map)
 {
-	unsigned int wait = min(READ_ONCE(dmabuf_wait_ms), DMABUF_WAIT_MS_MAX);
 	int err;
 
-	err = dma_buf_importer_begin(mr->importer, map, msecs_to_jiffies(wait));
+	err = dma_buf_importer_begin(mr->importer, map, dmabuf_wait());
 	switch (err) {
 	case 0:
 		iosys_map_incr(map, mr->importer_offset + (iova - mr->ibmr.iova));
@@ -273,6 +278,29 @@ void rxe_dmabuf_rnr(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 	/* What has been sent after it comes again, too: no NAK for that. */
 	if (!psn_compare(pkt->psn, qp->resp.psn))
 		qp->resp.sent_psn_nak = 1;
+}
+
+/*
+ * A packet that need not arrive is dropped, and the next message begins anew. If it has
+ * waited for memory, those that come now would do so too, one after the other, and the end
+ * of the QP waits for all of them: they are dropped for as long as one may wait.
+ */
+void rxe_dmabuf_drop(struct rxe_qp *qp)
+{
+	qp->resp.drop_msg = 1;
+	qp->resp.opcode = -1;
+	if (qp->resp.keep_wqe)
+		qp->resp.drop_until = (jiffies + dmabuf_wait()) | 1;
+}
+
+bool rxe_dmabuf_dropping(struct rxe_qp *qp)
+{
+	if (likely(!qp->resp.drop_until))
+		return false;
+	if (time_before(jiffies, qp->resp.drop_until))
+		return true;
+	qp->resp.drop_until = 0;
+	return false;
 }
 
 /*

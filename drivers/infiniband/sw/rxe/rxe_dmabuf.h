@@ -21,6 +21,8 @@ enum resp_states rxe_dmabuf_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u
 enum resp_states rxe_dmabuf_atomic_write(struct rxe_mr *mr, u64 iova, u64 value);
 
 void rxe_dmabuf_rnr(struct rxe_qp *qp, struct rxe_pkt_info *pkt);
+void rxe_dmabuf_drop(struct rxe_qp *qp);
+bool rxe_dmabuf_dropping(struct rxe_qp *qp);
 void rxe_dmabuf_later(struct rxe_qp *qp);
 bool rxe_dmabuf_keep_wqe(struct rxe_qp *qp);
 
