@@ -40,8 +40,8 @@ static cmd_fn cmd_reg;
 
 /*
  * The symbol's version is IBVERBS_PRIVATE_ and that of rdma-core, whichever it is: it is
- * looked up without one. Nobody promises that its arguments stay, but they have since it
- * came, in rdma-core 34.
+ * looked up without one. Nobody promises that its arguments stay. Since it came, in
+ * rdma-core 34, the last one was added: an older function does not look at it.
  */
 static __attribute__((constructor)) void find_functions(void)
 {
