@@ -311,9 +311,14 @@ bool rxe_dmabuf_dropping(struct rxe_qp *qp)
  */
 void rxe_dmabuf_later(struct rxe_qp *qp)
 {
+	unsigned long flags;
+
+	/* The timer clears this with the lock held: one that missed it is not pending. */
+	spin_lock_irqsave(&qp->state_lock, flags);
 	qp->req.later = 1;
 	if (!timer_pending(&qp->rnr_nak_timer))
 		mod_timer(&qp->rnr_nak_timer, jiffies + 1);
+	spin_unlock_irqrestore(&qp->state_lock, flags);
 }
 
 /*
