@@ -6,7 +6,6 @@ back, what this side wants is tried again, and everything completes when it is t
 busy.py KIND: "dmabuf" for ibv_reg_dmabuf_mr(), "va" for ibv_reg_mr() of a mapped dma-buf.
 """
 
-import fcntl
 import os
 import signal
 import sys
@@ -14,66 +13,12 @@ import sys
 import pyverbs.enums as e
 
 import ktap
+from fences import Busy, idle, nothing_yet, told_to_come_back, tried_again
 from ktap import check, equal
 from ops import number, same
-from verbs import DEVICE, World, in_world, pages, until
+from verbs import World, in_world, pages, until
 
 SIZE = pages(64)
-ROUNDS = 12
-COUNTERS = f'/sys/class/infiniband/{DEVICE}/ports/1/hw_counters/'
-ET_FENCE, ET_SIGNAL = 0x450a, 0x450b    # see modules/exporter_test.h
-
-
-class Busy:
-    """Somebody copies the memory until we leave: a fence of the kernel's says so."""
-
-    def __init__(self, region):
-        self.fd = region.memory.fd
-
-    def __enter__(self):
-        self.node = os.open('/dev/exporter_test', os.O_RDWR | os.O_CLOEXEC)
-        fcntl.ioctl(self.node, ET_FENCE, self.fd)
-        return self
-
-    def __exit__(self, *exc):
-        fcntl.ioctl(self.node, ET_SIGNAL)
-        os.close(self.node)
-
-
-def idle():
-    """Whoever made something busy was killed: its fence is nobody's now."""
-    node = os.open('/dev/exporter_test', os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(node, ET_SIGNAL)
-    except FileNotFoundError:
-        pass
-    finally:
-        os.close(node)
-
-
-def counter(name):
-    with open(COUNTERS + name, encoding='ascii') as f:
-        return int(f.read())
-
-
-def nothing_yet(end):
-    equal(end.cq.poll()[0], 0, 'completions')
-
-
-def told_to_come_back(end, times=3):
-    """Returns when the peer has been told so several times, and nothing has completed."""
-    before = counter('send_rnr_err')
-    until(lambda: counter('send_rnr_err') >= before + times, 'an RNR NAK')
-    nothing_yet(end)
-
-
-def tried_again(end):
-    """There is nothing to count here: it does not complete while others do."""
-    a, _ = end.world.pair()
-    src, dst = end.world.random(64), end.world.region(64)
-    for _ in range(50):
-        a.run(e.IBV_WR_RDMA_WRITE, (src, 0, 64), remote=(dst, 0))
-        nothing_yet(end)
 
 
 @in_world
@@ -111,25 +56,6 @@ def atomics(w):
     a.done()
     a.done()
     equal((number(old, 0), number(old, 8), number(dst, 0)), (40, 42, 77), 'numbers')
-
-
-@in_world
-def fenced(w):
-    """What waits for earlier reads must not wait for itself, or later ones, when it is sent
-    again."""
-    a, _ = w.pair()
-    src, dst, old = w.random(SIZE), w.region(SIZE), w.region(8)
-    want, half = bytes(src.data), SIZE // 2
-    with Busy(src):
-        a.post(e.IBV_WR_RDMA_READ, (dst, 0, half), remote=(src, 0), fenced=True)
-        a.post(e.IBV_WR_RDMA_READ, (dst, half, half), remote=(src, half))
-        a.post(e.IBV_WR_ATOMIC_FETCH_AND_ADD, (old, 0, 8), remote=(src, 0), atomic=(1, 0),
-               fenced=True)
-        told_to_come_back(a)
-    for _ in range(3):
-        a.done()
-    same(dst, 0, want)
-    equal(number(old, 0), int.from_bytes(want[:8], 'little'), 'number')
 
 
 @in_world
@@ -240,80 +166,6 @@ def datagrams(w):
     same(dst, 40, bytes(src.data))
 
 
-class Flicker:
-    """Makes memory busy and idle until it is stopped: a process, because who waits for the
-    memory in a page fault lets no other thread of Python run."""
-
-    def __init__(self, *regions):
-        self.regions, self.pid = regions, 0
-
-    def run(self):
-        while True:
-            for region in self.regions:
-                before = counter('send_rnr_err')
-                with Busy(region):
-                    for _ in range(200):
-                        if counter('send_rnr_err') > before:
-                            break
-                os.sched_yield()
-
-    def __enter__(self):
-        self.pid = os.fork()
-        if not self.pid:
-            try:
-                self.run()
-            finally:
-                os._exit(1)
-        return self
-
-    def __exit__(self, *exc):
-        os.kill(self.pid, signal.SIGKILL)
-        _, status = os.waitpid(self.pid, 0)
-        idle()
-        equal(os.waitstatus_to_exitcode(status), -signal.SIGKILL, 'end of who makes it busy')
-
-
-@in_world
-def now_and_then(w):
-    """In the middle of reads and writes, again and again."""
-    a, b = w.pair()
-    src, dst, back = w.random(SIZE), w.region(SIZE), w.region(SIZE)
-    with Flicker(src, dst):
-        for n in range(ROUNDS):
-            src.data[:8] = n.to_bytes(8, 'little')
-            a.run(e.IBV_WR_RDMA_WRITE, (src, 0, SIZE), remote=(dst, 0))
-            a.run(e.IBV_WR_RDMA_READ, (back, 0, SIZE), remote=(dst, 0))
-            a.run(e.IBV_WR_ATOMIC_FETCH_AND_ADD, (back, 0, 8), remote=(dst, 0),
-                  atomic=(1, 0))
-            equal((number(back, 0), number(dst, 0)), (n, n + 1), 'numbers')
-            same(back, 8, bytes(src.data[8:]))
-            b.post_recv((dst, 0, SIZE))
-            a.run(e.IBV_WR_SEND, (src, 0, SIZE))
-            b.done()
-            same(dst, 0, bytes(src.data))
-
-
-@in_world
-def several_at_once(w):
-    """The same with requests that follow each other."""
-    a, _ = w.pair()
-    src, dst, back = w.random(SIZE), w.region(SIZE), w.region(SIZE)
-    piece = SIZE // 8
-    with Flicker(src, dst):
-        for n in range(ROUNDS):
-            src.data[:8] = n.to_bytes(8, 'little')
-            for i in range(8):
-                a.post(e.IBV_WR_RDMA_WRITE, (src, i * piece, piece), remote=(dst, i * piece))
-            for i in range(8):
-                a.post(e.IBV_WR_RDMA_READ, (back, i * piece, piece), remote=(dst, i * piece))
-            a.post(e.IBV_WR_ATOMIC_FETCH_AND_ADD, (back, 0, 8), remote=(dst, 0),
-                   atomic=(1, 0), fenced=True)
-            for _ in range(17):
-                a.done()
-            equal((number(back, 0), number(dst, 0)), (n, n + 1), 'numbers')
-            same(back, 8, bytes(src.data[8:]))
-
-
 @in_world
 def destroyed(w):
     """Queue pairs and regions go while their requests cannot complete."""
@@ -358,8 +210,8 @@ def killed(kind, place):
 
 def main():
     kind = sys.argv[1]
-    for case in (write, read, atomics, fenced, send, send_shared, immediate_shared, own_source,
-                 own_target, datagrams, now_and_then, several_at_once, destroyed, killed):
+    for case in (write, read, atomics, send, send_shared, immediate_shared, own_source,
+                 own_target, datagrams, destroyed, killed):
         ktap.add(case.__name__.replace('_', ' '), case, kind, 'system')
     ktap.run(''.join(sys.argv[2:]))
 
