@@ -4,18 +4,22 @@
  * soft-RoCE on a dummy interface.
  */
 #include <errno.h>
+#include <glob.h>
 #include <infiniband/verbs.h>
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "gup_surface.h"
 
 #define RXE "gup_rxe0"
 #define DUMMY "gup_dummy0"
+
+static bool loaded_rxe;
 
 static struct ibv_context *find_device(void)
 {
@@ -45,6 +49,30 @@ static bool foreign_rxe(void)
 	return strchr(taint, 'O');
 }
 
+/* The kernel's own, where a replacement is installed, too: modprobe takes a path. */
+static const char *load_own_rxe(void)
+{
+	const char *argv[4] = { "modprobe", "-q" };
+	struct utsname uts;
+	char pattern[256];
+	glob_t found;
+	int ret;
+
+	if (!access("/sys/module/rdma_rxe", F_OK))
+		return foreign_rxe() ? "rdma_rxe is not the kernel's own" : NULL;
+
+	uname(&uts);
+	snprintf(pattern, sizeof(pattern),
+		 "/lib/modules/%s/kernel/drivers/infiniband/sw/rxe/rdma_rxe.ko*", uts.release);
+	if (glob(pattern, 0, NULL, &found))
+		return "the kernel has no module rdma_rxe";
+	argv[2] = found.gl_pathv[0];
+	ret = run(argv);
+	globfree(&found);
+	loaded_rxe = !ret;
+	return ret ? "cannot load the kernel's own rdma_rxe" : NULL;
+}
+
 static const char *rdma_setup(void)
 {
 	static const char *const add_netdev[] = {
@@ -61,11 +89,9 @@ static const char *rdma_setup(void)
 	if (!reason)
 		reason = load_module("ib_uverbs", NULL);
 	if (!reason)
-		reason = load_module("rdma_rxe", NULL);
+		reason = load_own_rxe();
 	if (reason)
 		return reason;
-	if (foreign_rxe())
-		return "rdma_rxe is not the kernel's own";
 	if (run(add_netdev) || run(up) || run(add))
 		return "cannot create a soft-RoCE device";
 	ctx = find_device();
@@ -79,9 +105,14 @@ static void rdma_teardown(void)
 {
 	static const char *const del[] = { "rdma", "link", "delete", RXE, NULL };
 	static const char *const del_netdev[] = { "ip", "link", "del", DUMMY, NULL };
+	static const char *const unload[] = { "modprobe", "-r", "rdma_rxe", NULL };
 
 	run(del);
 	run(del_netdev);
+	/* Others may want the replacement. */
+	if (loaded_rxe)
+		run(unload);
+	loaded_rxe = false;
 }
 
 static bool has_odp(struct ibv_context *ctx)
