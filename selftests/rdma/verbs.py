@@ -88,7 +88,7 @@ class End:
             self.qp = QP(pd, init)
         self.srq = srq
 
-    def connect(self, other, rnr_retry=7):
+    def connect(self, other, rnr_retry=7, timeout=14, retry=7):
         attr = QPAttr(port_num=1)
         attr.qp_access_flags = 0 if self.kind == e.IBV_QPT_UD else REMOTE | \
             e.IBV_ACCESS_MW_BIND | e.IBV_ACCESS_FLUSH_GLOBAL
@@ -103,7 +103,7 @@ class End:
         attr.dest_qp_num = other.qp.qp_num
         attr.max_rd_atomic = attr.max_dest_rd_atomic = 16
         attr.min_rnr_timer = 1
-        attr.timeout, attr.retry_cnt, attr.rnr_retry = 14, 7, rnr_retry
+        attr.timeout, attr.retry_cnt, attr.rnr_retry = timeout, retry, rnr_retry
         self.qp.to_rts(attr)
 
     def post_recv(self, *pieces, wr_id=0):
@@ -168,8 +168,9 @@ class World:
         self.before = live_buffers()
         self.ctx = Context(name=DEVICE)
         self.pd = PD(self.ctx)
-        gid = until(self._gid, 'a GID of the device')
-        route = GlobalRoute(dgid=self.ctx.query_gid(1, gid), sgid_index=gid, hop_limit=64)
+        self.gid = until(self._gid, 'a GID of the device')
+        route = GlobalRoute(dgid=self.ctx.query_gid(1, self.gid), sgid_index=self.gid,
+                            hop_limit=64)
         self.ah_attr = AHAttr(is_global=1, port_num=1, gr=route)
 
     def _gid(self):
@@ -253,23 +254,25 @@ class World:
         equal(live_buffers(), self.before, 'buffers alive behind the case')
         check(not any(pins), f'pins: {pins}')
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        try:
+            self.close()
+        except Exception:
+            # What failed is what counts, not that things are still in use then.
+            if not failed:
+                raise
+
 
 def in_world(function):
     """A case: gets a world of its own, which leaves nothing behind."""
 
     @functools.wraps(function)
     def case(kind, place=''):
-        world = World(kind, place)
-        try:
+        with World(kind, place) as world:
             function(world)
-        except BaseException:
-            # What failed is what counts, not that things are still in use then.
-            try:
-                world.close()
-            except Exception:
-                pass
-            raise
-        world.close()
     return case
 
 
