@@ -170,14 +170,15 @@ static int dmabuf_begin(struct rxe_mr *mr, u64 iova, struct iosys_map *map)
 	case 0:
 		iosys_map_incr(map, mr->importer_offset + (iova - mr->ibmr.iova));
 		return 0;
-	case -ENODEV:
-	case -EACCES:
-	case -EINVAL:
-	case -EOPNOTSUPP:
+	case -EAGAIN:
+	case -EBUSY:
+	case -EINTR:
+	case -ENOMEM:
+	case -ERESTARTSYS:
+		return -EAGAIN;
+	default:
 		rxe_dbg_mr(mr, "no access to the dma-buf, err = %d\n", err);
 		return -EFAULT;
-	default:
-		return -EAGAIN;
 	}
 }
 
