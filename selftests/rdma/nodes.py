@@ -18,7 +18,7 @@ from verbs import LIMIT, End, World
 PORT = 7100
 # Without an answer for 7 times 4.096 us * 2 ** timeout the other node is dead. Of what is
 # not to fail, 7 retries are for ever in rxe: a guest may get no processor for a while.
-HASTY = {'timeout': 16, 'retry': 6}
+HASTY = {'timeout': 18, 'retry': 6}
 
 
 class Link:

@@ -153,7 +153,7 @@ def _victim(link, kinds, where, pipe):
     """Has memory in use by the other node, and uses that of the other node."""
     half = Half(link, kinds[link.node], where[link.node])
     mine, far = half.filled(SIZE)
-    end = half.end(hasty=True)
+    end = half.end()
     stream = Stream(end, e.IBV_WR_RDMA_READ, half.region(SIZE), far)
     stream.run(2)
     link.tell('busy')
