@@ -213,12 +213,11 @@ void dma_buf_importer_destroy(struct dma_buf_importer *importer)
 
 	trace_dma_buf_importer_destroy(importer);
 	dma_resv_lock(dmabuf->resv, NULL);
-	WRITE_ONCE(importer->lost, true);	/* for the work */
+	WRITE_ONCE(importer->lost, true);	/* for the work, and for the pin */
 	if (importer->mode == DMA_BUF_IMPORTER_CPU)
 		importer_cpu_drop(importer);
 	else
 		importer_dma_drop(importer);
-	importer_unpin(importer);
 	dma_resv_unlock(dmabuf->resv);
 	cancel_work_sync(&importer->work);
 	dma_buf_detach(dmabuf, importer->attach);
